@@ -1,0 +1,41 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * `unit` runs anywhere in seconds. `contract` and `lab` need the real parts that infra/lab starts
+ * (Ceph RGW, Docker engines, brokers); `npm test` sets them up and runs everything.
+ */
+export default defineConfig({
+  test: {
+    restoreMocks: true,
+    unstubEnvs: true,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: [
+            "{workflows,volume,adapters,functions,agent,cli,infra,bench}/**/*.test.ts",
+            "test/*.test.ts",
+          ],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "lab",
+          include: ["test/lab/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
