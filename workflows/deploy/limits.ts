@@ -1,0 +1,28 @@
+/**
+ * Bounds of a deploy. A deadline never moves ownership: in draining it asks for an abort, in starting
+ * for an unstart; in unstarting and returning it only raises an alarm.
+ */
+
+/** Pre-copy has no cost for the clients, so its bound only frees a stuck deploy. */
+export const COPY_DEADLINE_MS = 24 * 60 * 60_000;
+/** Beyond the longest grace period of the containers that stop. */
+export const DRAIN_DEADLINE_MS = 10 * 60_000;
+export const HYDRATE_DEADLINE_MS = 60 * 60_000;
+/** Beyond the longest health start period of the containers that start. */
+export const START_DEADLINE_MS = 5 * 60_000;
+/** After this an operator is told; the deploy keeps waiting. */
+export const RETURN_ALARM_MS = 5 * 60_000;
+
+/** Another round costs more than it saves below this many changed bytes. */
+export const COPY_SMALL_BYTES = 16 * 2 ** 20;
+/** A round must change less than this share of the one before, or rounds have stopped helping. */
+export const COPY_SHRINK_RATIO = 0.7;
+export const COPY_ROUNDS_MAX = 6;
+
+/** Ended deploys kept in the record; older ones stand in their receipts. */
+export const HISTORY_COUNT_MAX = 20;
+export const ENDED_ATTEMPTS_MAX = 200;
+/** Restore points per volume when the file names no `keep`. */
+export const SNAPSHOTS_KEPT_DEFAULT = 20;
+export const SNAPSHOTS_KEPT_MAX = 200;
+export const BRANCHES_MAX = 50;

@@ -1,0 +1,117 @@
+/**
+ * What can happen to a project's record, and what the rules answer. Node results arrive as reports:
+ * objects created once in the store before any message says so.
+ */
+import * as z from "zod";
+import { ProjectSpec } from "../container-spec.ts";
+import {
+  CommitId,
+  ContainerName,
+  DeployId,
+  NodeId,
+  ProjectId,
+  SnapshotId,
+  VolumeName,
+} from "../ids.ts";
+import { NodeStatus } from "../placement/node-status.ts";
+import {
+  Branch,
+  ContainerOutcome,
+  Desired,
+  HydrateSummary,
+  ProjectSettings,
+  type ProjectState,
+  SnapshotRef,
+} from "../record.ts";
+
+/** What a node found for one volume in one step. */
+export const VolumeReport = z.strictObject({
+  snapshot: SnapshotRef.optional(),
+  changedBytes: z.int().nonnegative().optional(),
+  durationMs: z.int().nonnegative().optional(),
+  hydrate: HydrateSummary.optional(),
+  branch: Branch.optional(),
+});
+export type VolumeReport = z.infer<typeof VolumeReport>;
+
+/** A step's result, written once per (deploy, step, node). A failure is a result too. */
+export const Report = z.strictObject({
+  project: ProjectId,
+  deployId: DeployId,
+  step: z.string(),
+  node: NodeId,
+  atMs: z.int(),
+  failure: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  volumes: z.record(VolumeName, VolumeReport),
+  containers: z.record(ContainerName, ContainerOutcome),
+});
+export type Report = z.infer<typeof Report>;
+
+export const Input = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("project.configured"), settings: ProjectSettings }),
+  z.strictObject({ type: z.literal("deploy.requested"), request: Desired }),
+  /** The desired commit as git has it, with its project file and the nodes as they are now. */
+  z.strictObject({
+    type: z.literal("deploy.resolved"),
+    requestId: z.string(),
+    commit: CommitId,
+    subject: z.string(),
+    spec: ProjectSpec,
+    nodes: z.array(NodeStatus),
+    nowMs: z.int(),
+  }),
+  /** The desired deploy can't be planned at all: no such ref, no or a wrong project file. */
+  z.strictObject({
+    type: z.literal("deploy.unresolvable"),
+    requestId: z.string(),
+    commit: CommitId.nullable(),
+    reason: z.string(),
+    nowMs: z.int(),
+  }),
+  z.strictObject({
+    type: z.literal("report.received"),
+    report: Report,
+    /** Snapshots of this report whose every object was seen in the store. */
+    verifiedSnapshots: z.array(SnapshotId),
+    nowMs: z.int(),
+  }),
+  z.strictObject({ type: z.literal("time.passed"), nowMs: z.int() }),
+  z.strictObject({ type: z.literal("deploy.cancelled"), deployId: DeployId, nowMs: z.int() }),
+  /** An operator's word that a node will not come back, or that nothing runs on it. */
+  z.strictObject({ type: z.literal("node.lost"), node: NodeId, nowMs: z.int() }),
+  z.strictObject({ type: z.literal("deploy.archived"), deployId: DeployId }),
+]);
+export type Input = z.infer<typeof Input>;
+export type InputOf<T extends Input["type"]> = Extract<Input, { type: T }>;
+
+/** Something worth a line in the log and, later, a message to subscribers. Past tense. */
+export interface WorkflowEvent {
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** `refused` is an expected answer and names what to do; `unchanged` is what a repeat gets. */
+export type Decision =
+  | { readonly kind: "changed"; readonly state: ProjectState; readonly events: WorkflowEvent[] }
+  | { readonly kind: "unchanged" }
+  | {
+      readonly kind: "refused";
+      readonly code: string;
+      readonly message: string;
+      readonly hint: string;
+    };
+
+export const UNCHANGED: Decision = { kind: "unchanged" };
+
+export const changed = (state: ProjectState, ...events: WorkflowEvent[]): Decision => ({
+  kind: "changed",
+  state,
+  events,
+});
+
+export const refused = (code: string, message: string, hint: string): Decision => ({
+  kind: "refused",
+  code,
+  message,
+  hint,
+});

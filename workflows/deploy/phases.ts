@@ -1,0 +1,214 @@
+/**
+ * The way forward of a deploy: copying → draining → sealed → starting → committed. Each function
+ * enters one phase; a phase that awaits nobody is left at once. The ways back are in undo.ts.
+ */
+import { Epoch } from "../ids.ts";
+import { keysOf, mapRecord } from "../keys-of.ts";
+import type {
+  ContainerState,
+  Deploy,
+  Origin,
+  Phase,
+  ProjectState,
+  SnapshotRef,
+  VolumeMove,
+  VolumeState,
+} from "../record.ts";
+import { chooseSnapshots } from "../retention/choose-snapshots.ts";
+import { needsAnotherRound, predictPause } from "./copy-rounds.ts";
+import { endDeploy } from "./end-deploy.ts";
+import {
+  COPY_DEADLINE_MS,
+  DRAIN_DEADLINE_MS,
+  HYDRATE_DEADLINE_MS,
+  START_DEADLINE_MS,
+} from "./limits.ts";
+import {
+  awaitAll,
+  contentOf,
+  copyNodes,
+  epochStep,
+  mustHydrate,
+  newNodes,
+  oldNodes,
+  roundStep,
+} from "./steps.ts";
+
+/** The state with the deploy in the phase, and the phase in its timeline. */
+export const enterPhase = (
+  state: ProjectState,
+  deploy: Deploy,
+  phase: Phase,
+  nowMs: number,
+): ProjectState => {
+  const label = phase.name === "copying" ? `copying ${phase.round}` : phase.name;
+  const timeline = [...deploy.timeline, { phase: label, atMs: nowMs }];
+  return { ...state, deploy: { ...deploy, phase, timeline } };
+};
+
+/** The phase that a new deploy is in: the first pre-copy round, with the image pull beside it. */
+export const firstPhase = (deploy: Omit<Deploy, "phase">, nowMs: number): Phase => {
+  return copyingPhase(deploy, 1, copyNodes(deploy).length === 0, nowMs);
+};
+
+const copyingPhase = (
+  deploy: Omit<Deploy, "phase">,
+  round: number,
+  final: boolean,
+  nowMs: number,
+): Phase => {
+  const sources = final ? [] : copyNodes(deploy);
+  return {
+    name: "copying",
+    round,
+    final,
+    awaits: [
+      ...awaitAll(roundStep("copy", round), sources),
+      ...awaitAll(roundStep("prepare", round), newNodes(deploy)),
+    ],
+    sinceMs: nowMs,
+    deadlineAtMs: nowMs + COPY_DEADLINE_MS,
+  };
+};
+
+/** Goes on from a phase whose last awaited report has come. Not for a phase that still waits. */
+export const completePhase = (state: ProjectState, nowMs: number): ProjectState => {
+  const deploy = state.deploy;
+  if (deploy === null || deploy.phase.awaits.length > 0) return state;
+  switch (deploy.phase.name) {
+    case "copying":
+      return completeCopying(state, deploy, deploy.phase, nowMs);
+    case "draining":
+      return enterSealed(state, deploy, deploy.phase.epoch, nowMs);
+    case "sealed":
+      return enterStarting(state, deploy, deploy.phase.epoch, nowMs);
+    case "starting":
+      return commit(state, deploy, deploy.phase.epoch, nowMs);
+    case "unstarting":
+    case "returning":
+      return state;
+  }
+};
+
+const completeCopying = (
+  state: ProjectState,
+  deploy: Deploy,
+  phase: Extract<Phase, { name: "copying" }>,
+  nowMs: number,
+): ProjectState => {
+  if (phase.final) return enterDraining(state, deploy, nowMs);
+  const moves = Object.values(deploy.volumes);
+  const again = needsAnotherRound(moves, phase.round);
+  const leaves = moves.some(({ from, to }) => from !== null && to !== null && from.node !== to);
+  if (!again && !leaves) return enterDraining(state, deploy, nowMs);
+  return enterPhase(state, deploy, copyingPhase(deploy, phase.round + 1, !again, nowMs), nowMs);
+};
+
+const enterDraining = (state: ProjectState, deploy: Deploy, nowMs: number): ProjectState => {
+  const epoch = Epoch.parse(state.epochCounter + 1);
+  const grace = Object.values(deploy.containers).map(
+    ({ from }) => from?.spec.stopGracePeriodMs ?? 0,
+  );
+  const phase: Phase = {
+    name: "draining",
+    epoch,
+    awaits: awaitAll(epochStep("seal", epoch), oldNodes(deploy)),
+    sinceMs: nowMs,
+    deadlineAtMs: nowMs + DRAIN_DEADLINE_MS + Math.max(0, ...grace),
+  };
+  const predicted = { ...deploy, predictedPauseMs: predictPause(Object.values(deploy.volumes)) };
+  const next = enterPhase({ ...state, epochCounter: epoch }, predicted, phase, nowMs);
+  return completePhase(next, nowMs);
+};
+
+/** Every awaited seal is in and verified: the heads now hold all that was ever acknowledged. */
+const enterSealed = (
+  state: ProjectState,
+  deploy: Deploy,
+  epoch: Epoch,
+  nowMs: number,
+): ProjectState => {
+  const volumes = { ...state.volumes };
+  for (const name of keysOf(deploy.volumes)) {
+    const move = deploy.volumes[name] as VolumeMove;
+    volumes[name] = sealVolume(volumes[name], move, epoch);
+  }
+  const targets = keysOf(deploy.volumes).flatMap((name) => {
+    const move = deploy.volumes[name] as VolumeMove;
+    return move.to !== null && mustHydrate(move, volumes[name]) ? [move.to] : [];
+  });
+  const phase: Phase = {
+    name: "sealed",
+    epoch,
+    awaits: awaitAll(epochStep("hydrate", epoch), targets),
+    sinceMs: nowMs,
+    deadlineAtMs: nowMs + HYDRATE_DEADLINE_MS,
+  };
+  return completePhase(enterPhase({ ...state, volumes }, deploy, phase, nowMs), nowMs);
+};
+
+/** A volume that the record does not know yet begins here, detached and empty. */
+const sealVolume = (
+  volume: VolumeState | undefined,
+  move: VolumeMove,
+  epoch: Epoch,
+): VolumeState => {
+  const known: VolumeState = volume ?? {
+    settings: move.settings,
+    owner: null,
+    epoch,
+    origin: { kind: "empty" },
+    head: null,
+    snapshots: [],
+    branches: [],
+  };
+  if (move.sealed === null) return known;
+  return { ...known, head: move.sealed, snapshots: keepSnapshots(known, move.sealed) };
+};
+
+const keepSnapshots = (volume: VolumeState, sealed: SnapshotRef): SnapshotRef[] =>
+  chooseSnapshots([...volume.snapshots, sealed], volume.settings.keep, sealed.id).kept;
+
+const enterStarting = (
+  state: ProjectState,
+  deploy: Deploy,
+  epoch: Epoch,
+  nowMs: number,
+): ProjectState => {
+  const volumes = { ...state.volumes };
+  for (const name of keysOf(deploy.volumes)) {
+    const move = deploy.volumes[name] as VolumeMove;
+    const volume = volumes[name];
+    if (volume === undefined) continue;
+    const settings = move.settings;
+    volumes[name] = { ...volume, settings, owner: move.to, epoch, origin: originOf(move, volume) };
+  }
+  const starts = Object.values(deploy.containers).map(
+    ({ to }) => to?.spec.healthcheck?.startPeriodMs ?? 0,
+  );
+  const phase: Phase = {
+    name: "starting",
+    epoch,
+    awaits: awaitAll(epochStep("start", epoch), newNodes(deploy)),
+    sinceMs: nowMs,
+    deadlineAtMs: nowMs + START_DEADLINE_MS + Math.max(0, ...starts),
+  };
+  return completePhase(enterPhase({ ...state, volumes }, deploy, phase, nowMs), nowMs);
+};
+
+const originOf = (move: VolumeMove, volume: VolumeState): Origin => {
+  const snapshotId = contentOf(move, volume);
+  return snapshotId === null ? { kind: "empty" } : { kind: "snapshot", snapshotId };
+};
+
+/** The traffic switch: before it there is a way back, after it only a new deploy. */
+const commit = (state: ProjectState, deploy: Deploy, epoch: Epoch, nowMs: number): ProjectState => {
+  const moved = mapRecord(deploy.containers, ({ to }): ContainerState | undefined =>
+    to === null ? undefined : { spec: to.spec, node: to.node, epoch, deployId: deploy.id },
+  );
+  const stayed = mapRecord(state.containers, (container, name) =>
+    deploy.containers[name] === undefined ? container : undefined,
+  );
+  const committed = { ...state, containers: { ...stayed, ...moved }, commit: deploy.commit };
+  return endDeploy(committed, deploy, { result: "deployed", reason: null, nowMs });
+};

@@ -1,0 +1,88 @@
+/** From a desired commit, as git has it, to a running deploy: or the reason why there is none. */
+import type { SnapshotId, VolumeName } from "../ids.ts";
+import { keysOf, mapRecord } from "../keys-of.ts";
+import type { Desired, ProjectState } from "../record.ts";
+import { endDeploy, endRequest } from "./end-deploy.ts";
+import { changed, type Decision, type InputOf, UNCHANGED } from "./messages.ts";
+import { completePhase, enterPhase, firstPhase } from "./phases.ts";
+import { planDeploy } from "./plan-deploy.ts";
+
+/** Plans the desired deploy. A running one gives way before it drains, and is awaited after. */
+export const resolveDeploy = (state: ProjectState, input: InputOf<"deploy.resolved">): Decision => {
+  const { requestId, commit, spec, nodes, nowMs } = input;
+  const request = state.desired;
+  if (request === null || request.requestId !== requestId) return UNCHANGED;
+  const running = state.deploy;
+  if (running !== null && running.phase.name !== "copying") return UNCHANGED;
+  if (running !== null && running.commit === commit && isPlain(request)) {
+    const reason = `commit is being deployed by ${running.id}`;
+    return changed(endRequest(state, request, commit, { result: "unchanged", reason, nowMs }));
+  }
+  const unknown = findUnknownRestore(state, request.restore);
+  if (unknown !== null) {
+    const ending = { result: "failed" as const, reason: unknown, nowMs };
+    return changed(endRequest(state, request, commit, ending));
+  }
+  const free =
+    running === null
+      ? state
+      : endDeploy(state, running, {
+          result: "superseded",
+          reason: `by deploy ${request.deployId}`,
+          nowMs,
+        });
+  const plan = planDeploy({ state: free, spec, nodes, request, nowMs });
+  if (plan.kind === "impossible") {
+    const reason = plan.reasons.join("; ");
+    const failed = endRequest(state, request, commit, { result: "failed", reason, nowMs });
+    return changed(failed, {
+      type: "deploy.failed",
+      data: { project: state.project, deploy: request.deployId, reason },
+    });
+  }
+  if (plan.kind === "unchanged") {
+    const isStale = request.commitHint !== undefined && request.commitHint !== commit;
+    const result = isStale ? ("superseded" as const) : ("unchanged" as const);
+    const reason = isStale ? `by commit ${commit}` : "nothing to change";
+    const volumes = mapRecord(free.volumes, (volume, name) => ({
+      ...volume,
+      settings: spec.volumes[name] ?? volume.settings,
+    }));
+    return changed(
+      endRequest({ ...free, volumes, commit }, request, commit, { result, reason, nowMs }),
+    );
+  }
+  const draft = {
+    id: request.deployId,
+    commit,
+    ref: request.ref,
+    subject: input.subject,
+    request,
+    ...plan.moves,
+    timeline: [],
+    outcomes: {},
+    predictedPauseMs: null,
+  };
+  const phase = firstPhase(draft, nowMs);
+  const started = enterPhase({ ...free, desired: null }, { ...draft, phase }, phase, nowMs);
+  return changed(completePhase(started, nowMs), {
+    type: "deploy.started",
+    data: { project: state.project, deploy: request.deployId, commit },
+  });
+};
+
+const isPlain = (request: Desired): boolean =>
+  !request.force && request.target === undefined && keysOf(request.restore).length === 0;
+
+const findUnknownRestore = (
+  state: ProjectState,
+  restore: Readonly<Record<VolumeName, SnapshotId>>,
+): string | null => {
+  for (const name of keysOf(restore)) {
+    const id = restore[name];
+    if (!(state.volumes[name]?.snapshots.some((snapshot) => snapshot.id === id) ?? false)) {
+      return `volume ${name} has no snapshot ${id}`;
+    }
+  }
+  return null;
+};

@@ -1,0 +1,99 @@
+/**
+ * The node's rules: from what the record asks and what is there, the next actions. Pure; the agent
+ * performs them under the project's lock, and the explorer drives the same function.
+ */
+import type { ContainerName, Epoch, VolumeName } from "../ids.ts";
+import type { NodeAssignment, RunOrder } from "./assignment.ts";
+
+/** A container of the project that the Docker engine knows. */
+export interface ObservedContainer {
+  readonly container: ContainerName;
+  readonly epoch: Epoch;
+  readonly isRunning: boolean;
+}
+
+/** A directory that containers could be writing to: not sealed, not staging, not quarantined. */
+export interface ObservedDirectory {
+  readonly volume: VolumeName;
+  readonly epoch: Epoch;
+}
+
+export interface Observed {
+  readonly containers: readonly ObservedContainer[];
+  readonly directories: readonly ObservedDirectory[];
+  /** Containers whose published ports are open now, with the epoch they lead to. */
+  readonly gates: readonly { readonly container: ContainerName; readonly epoch: Epoch }[];
+}
+
+export type Action =
+  | { readonly kind: "close-gate"; readonly container: ContainerName }
+  | { readonly kind: "stop"; readonly container: ContainerName; readonly epoch: Epoch }
+  | { readonly kind: "quarantine"; readonly volume: VolumeName; readonly epoch: Epoch }
+  | { readonly kind: "start"; readonly order: RunOrder }
+  | { readonly kind: "open-gate"; readonly order: RunOrder };
+
+/**
+ * Gates close first, strays stop next, then starts, and gates open last. Containers that a step
+ * stops (a drain, an unstart) are left to that step, because it reports how they stopped.
+ */
+export const reconcile = (assignment: NodeAssignment, observed: Observed): Action[] => {
+  const ordered = new Map(assignment.run.map((order) => [order.container, order]));
+  const isOrdered = (container: ContainerName, epoch: Epoch) =>
+    ordered.get(container)?.epoch === epoch;
+  const isStopStep = assignment.steps.some(({ step }) => /^(?:seal|unstart)-/.test(step));
+  const running = (order: RunOrder) =>
+    observed.containers.some(
+      (c) => c.container === order.container && c.epoch === order.epoch && c.isRunning,
+    );
+  const actions: Action[] = [];
+  for (const gate of observed.gates) {
+    const order = ordered.get(gate.container);
+    const serves = order?.gate === "open" && order.epoch === gate.epoch && running(order);
+    if (!serves) actions.push({ kind: "close-gate", container: gate.container });
+  }
+  if (!isStopStep) actions.push(...findStrays(assignment, observed, isOrdered));
+  for (const order of assignment.run) {
+    if (running(order)) continue;
+    // Before the commit a step starts it and reports; in RUN the node acts by itself.
+    if (!order.mayHydrate) actions.push({ kind: "start", order });
+  }
+  for (const order of assignment.run) {
+    const isOpen = observed.gates.some(
+      (g) => g.container === order.container && g.epoch === order.epoch,
+    );
+    if (order.gate === "open" && !isOpen) actions.push({ kind: "open-gate", order });
+  }
+  return actions;
+};
+
+const findStrays = (
+  assignment: NodeAssignment,
+  observed: Observed,
+  isOrdered: (container: ContainerName, epoch: Epoch) => boolean,
+): Action[] => {
+  const stops = observed.containers
+    .filter(({ container, epoch }) => !isOrdered(container, epoch))
+    .map(({ container, epoch }): Action => ({ kind: "stop", container, epoch }));
+  const kept = new Set(
+    assignment.run.flatMap((order) =>
+      order.volumes.flatMap(({ name, epoch, origin }) => [
+        `${name} ${epoch}`,
+        // An aborted drain leads back to the directory of the epoch before.
+        ...(origin.kind === "local" ? [`${name} ${origin.epoch}`] : []),
+      ]),
+    ),
+  );
+  const quarantines = observed.directories
+    .filter(({ volume, epoch }) => !kept.has(`${volume} ${epoch}`))
+    .filter(({ volume, epoch }) => epoch < (assignment.fences.volumes[volume] ?? 0))
+    .map(({ volume, epoch }): Action => ({ kind: "quarantine", volume, epoch }));
+  return [...stops, ...quarantines];
+};
+
+/** Whether a start under this epoch is allowed by the fences that the node holds on disk. */
+export const isStartAllowed = (
+  order: Pick<RunOrder, "container" | "epoch" | "volumes">,
+  fences: NodeAssignment["fences"],
+): boolean =>
+  order.epoch >= (fences.containers[order.container] ?? 0) &&
+  order.volumes.every(({ name, epoch }) => epoch >= (fences.volumes[name] ?? 0));

@@ -1,0 +1,34 @@
+/** What a node says of itself in its heartbeat: capacity, labels, what it holds warm. */
+import * as z from "zod";
+import { Epoch, NodeId, ProjectId, SnapshotId, VolumeName } from "../ids.ts";
+
+export const WarmVolume = z.strictObject({
+  project: ProjectId,
+  volume: VolumeName,
+  epoch: Epoch,
+  snapshotId: SnapshotId.nullable(),
+  bytes: z.int().nonnegative(),
+});
+export type WarmVolume = z.infer<typeof WarmVolume>;
+
+export const NodeStatus = z.strictObject({
+  node: NodeId,
+  bootId: z.string(),
+  version: z.string(),
+  /** Where clients and edges reach the node's published ports. */
+  address: z.string(),
+  atMs: z.int(),
+  labels: z.record(z.string(), z.string()),
+  cpus: z.number().positive(),
+  memoryBytes: z.int().positive(),
+  /** Memory limits of the containers that run there, added up. */
+  memoryReservedBytes: z.int().nonnegative(),
+  diskFreeBytes: z.int().nonnegative(),
+  containerCount: z.int().nonnegative(),
+  /** Host ports that are taken, and by which project. */
+  ports: z.array(z.strictObject({ port: z.int(), project: z.string() })),
+  warm: z.array(WarmVolume),
+  /** Cordoned: takes nothing new. */
+  cordoned: z.boolean(),
+});
+export type NodeStatus = z.infer<typeof NodeStatus>;

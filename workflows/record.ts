@@ -1,0 +1,276 @@
+/**
+ * The project record: all that must change together, in one object. Revision N is immutable and
+ * created once; see docs/protocol.md. Only schemas and their types stand here: what may happen to a
+ * record is in deploy/, how it is stored is an adapter's business.
+ */
+import * as z from "zod";
+import { ContainerSpec, PlacementConstraint, VolumeSettings } from "./container-spec.ts";
+import {
+  CommitId,
+  ContainerName,
+  DeployId,
+  Epoch,
+  NodeId,
+  ProjectId,
+  Revision,
+  SnapshotId,
+  VolumeName,
+} from "./ids.ts";
+
+/** The newest record schema this code understands; a newer one is refused and left untouched. */
+export const RECORD_SCHEMA = 1;
+
+/** A snapshot as the record knows it. */
+export const SnapshotRef = z.strictObject({
+  id: SnapshotId,
+  /** The epoch of the writer whose data it holds. */
+  epoch: Epoch,
+  takenAtMs: z.int(),
+  /** Content digest: equal content has an equal digest, on whichever node it was computed. */
+  digest: z.string(),
+  files: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+  /** Bytes that this snapshot added to the store. */
+  storedBytes: z.int().nonnegative(),
+  /** `final`: taken stopped. `live`: taken while the container ran. */
+  kind: z.enum(["final", "live"]),
+  /** `killed`: a container outlived its grace period, so the data are crash-consistent. */
+  stopped: z.enum(["clean", "killed", "running"]),
+  deployId: DeployId.nullable(),
+});
+export type SnapshotRef = z.infer<typeof SnapshotRef>;
+
+/** What the owner's directory of the current epoch began from. */
+export const Origin = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("empty") }),
+  z.strictObject({ kind: z.literal("snapshot"), snapshotId: SnapshotId }),
+  /** The same node's own directory of an earlier epoch: an aborted drain changed nothing in it. */
+  z.strictObject({ kind: z.literal("local"), epoch: Epoch }),
+]);
+export type Origin = z.infer<typeof Origin>;
+
+/** Data that a node kept aside because another copy became the volume. Never overwritten. */
+export const Branch = z.strictObject({
+  node: NodeId,
+  epoch: Epoch,
+  keptAtMs: z.int(),
+  bytes: z.int().nonnegative(),
+  reason: z.string(),
+});
+export type Branch = z.infer<typeof Branch>;
+
+export const VolumeState = z.strictObject({
+  settings: VolumeSettings,
+  /** Whose disk holds the newest data. Null: detached (the head holds all), or never used. */
+  owner: NodeId.nullable(),
+  epoch: Epoch,
+  origin: Origin,
+  head: SnapshotRef.nullable(),
+  /** Restore points, oldest first; the head is among them. */
+  snapshots: z.array(SnapshotRef),
+  branches: z.array(Branch),
+});
+export type VolumeState = z.infer<typeof VolumeState>;
+
+export const ContainerState = z.strictObject({
+  spec: ContainerSpec,
+  node: NodeId,
+  epoch: Epoch,
+  deployId: DeployId,
+});
+export type ContainerState = z.infer<typeof ContainerState>;
+
+/** A container in a deploy: what runs now (null: new) and what shall run (null: removed). */
+export const ContainerMove = z.strictObject({
+  from: ContainerState.nullable(),
+  to: z.strictObject({ spec: ContainerSpec, node: NodeId }).nullable(),
+});
+export type ContainerMove = z.infer<typeof ContainerMove>;
+
+/** One pre-copy round of one volume. */
+export const CopyRound = z.strictObject({
+  round: z.int().positive(),
+  snapshotId: SnapshotId,
+  changedBytes: z.int().nonnegative(),
+  storedBytes: z.int().nonnegative(),
+  durationMs: z.int().nonnegative(),
+});
+export type CopyRound = z.infer<typeof CopyRound>;
+
+/** What a target did to have the volume; kept for the receipt. */
+export const HydrateSummary = z.strictObject({
+  snapshotId: SnapshotId.nullable(),
+  digest: z.string(),
+  files: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+  fetchedBytes: z.int().nonnegative(),
+  reusedBytes: z.int().nonnegative(),
+  durationMs: z.int().nonnegative(),
+});
+export type HydrateSummary = z.infer<typeof HydrateSummary>;
+
+export const VolumeMove = z.strictObject({
+  settings: VolumeSettings,
+  /** The node that writes it now; null: nobody does. */
+  from: z.strictObject({ node: NodeId, epoch: Epoch }).nullable(),
+  /** The node that shall write it; null: detached by this deploy. */
+  to: NodeId.nullable(),
+  /** A snapshot to go back to, instead of the one sealed in this deploy. */
+  restore: SnapshotId.nullable(),
+  copies: z.array(CopyRound),
+  sealed: SnapshotRef.nullable(),
+  hydrated: HydrateSummary.nullable(),
+});
+export type VolumeMove = z.infer<typeof VolumeMove>;
+
+/** One piece of work that the deploy waits for: `step` is unique in the deploy. */
+export const Await = z.strictObject({ step: z.string(), node: NodeId });
+export type Await = z.infer<typeof Await>;
+
+const awaiting = { awaits: z.array(Await), sinceMs: z.int(), deadlineAtMs: z.int() };
+
+/** Where a deploy stands. A field exists only in the phases where it means something. */
+export const Phase = z.discriminatedUnion("name", [
+  z.strictObject({
+    name: z.literal("copying"),
+    round: z.int().positive(),
+    /** The last round: sources rest, targets bring what they have up to the newest copy. */
+    final: z.boolean(),
+    ...awaiting,
+  }),
+  z.strictObject({ name: z.literal("draining"), epoch: Epoch, ...awaiting }),
+  z.strictObject({ name: z.literal("sealed"), epoch: Epoch, ...awaiting }),
+  z.strictObject({ name: z.literal("starting"), epoch: Epoch, ...awaiting }),
+  z.strictObject({ name: z.literal("unstarting"), epoch: Epoch, reason: z.string(), ...awaiting }),
+  z.strictObject({ name: z.literal("returning"), epoch: Epoch, reason: z.string(), ...awaiting }),
+]);
+export type Phase = z.infer<typeof Phase>;
+export type PhaseName = Phase["name"];
+
+export const TimelineEntry = z.strictObject({ phase: z.string(), atMs: z.int() });
+
+/** What was seen of a container in a deploy, by its node. */
+export const ContainerOutcome = z.strictObject({
+  stopBeganAtMs: z.int().optional(),
+  stoppedAtMs: z.int().optional(),
+  stopped: z.enum(["clean", "killed", "absent"]).optional(),
+  startedAtMs: z.int().optional(),
+  healthyAtMs: z.int().optional(),
+  imageId: z.string().optional(),
+});
+export type ContainerOutcome = z.infer<typeof ContainerOutcome>;
+
+/** Who asked for what. `ref` is resolved from git when the deploy is planned; `commit` pins one. */
+export const Desired = z.strictObject({
+  requestId: z.string().min(1).max(200),
+  /** The deploy that the request becomes, if it becomes one. */
+  deployId: DeployId,
+  trigger: z.enum(["push", "queue", "cli", "api"]),
+  ref: z.string(),
+  commit: CommitId.optional(),
+  /** What the sender believes the ref to be; only tells a superseded push from a repeated one. */
+  commitHint: CommitId.optional(),
+  target: NodeId.optional(),
+  /** Deploy even when nothing changed. */
+  force: z.boolean(),
+  /** Start volumes from these snapshots instead of their newest data. */
+  restore: z.record(VolumeName, SnapshotId),
+  /** The operator accepts that data newer than the head stay behind on an unreachable node. */
+  acceptLoss: z.boolean(),
+  requestedAtMs: z.int(),
+});
+export type Desired = z.infer<typeof Desired>;
+
+export const Deploy = z.strictObject({
+  id: DeployId,
+  commit: CommitId,
+  ref: z.string(),
+  subject: z.string(),
+  request: Desired,
+  containers: z.record(ContainerName, ContainerMove),
+  volumes: z.record(VolumeName, VolumeMove),
+  phase: Phase,
+  timeline: z.array(TimelineEntry),
+  outcomes: z.record(ContainerName, ContainerOutcome),
+  /** From the pre-copy's rates; null while there is nothing to tell from. */
+  predictedPauseMs: z.int().nonnegative().nullable(),
+});
+export type Deploy = z.infer<typeof Deploy>;
+
+export const DeployResult = z.enum([
+  "deployed",
+  "unchanged",
+  "superseded",
+  "cancelled",
+  "aborted",
+  "rolled-back",
+  "failed",
+]);
+export type DeployResult = z.infer<typeof DeployResult>;
+
+/** An ended deploy: what is kept of it in the record (bounded) and, for ever, in its receipt. */
+export const EndedDeploy = z.strictObject({
+  id: DeployId,
+  commit: CommitId.nullable(),
+  ref: z.string(),
+  subject: z.string(),
+  requestId: z.string(),
+  result: DeployResult,
+  reason: z.string().nullable(),
+  startedAtMs: z.int(),
+  endedAtMs: z.int(),
+  /** From the stop of the old containers to the first successful health check of the new ones. */
+  gapMs: z.int().nullable(),
+  predictedPauseMs: z.int().nonnegative().nullable(),
+  timeline: z.array(TimelineEntry),
+  containers: z.record(
+    ContainerName,
+    z.strictObject({ from: NodeId.nullable(), to: NodeId.nullable(), outcome: ContainerOutcome }),
+  ),
+  volumes: z.record(VolumeName, VolumeMove.omit({ settings: true })),
+  /** The receipt object stands in the store. */
+  archived: z.boolean(),
+});
+export type EndedDeploy = z.infer<typeof EndedDeploy>;
+
+export const ProjectSettings = z.strictObject({
+  repository: z.string(),
+  /** The ref whose pushes deploy, in full: `refs/heads/main`. */
+  ref: z.string().startsWith("refs/"),
+  /** Path of the project file in the repository. */
+  file: z.string(),
+  /** Nodes the project may use; empty: all. */
+  nodes: z.array(NodeId),
+  constraints: z.array(PlacementConstraint),
+});
+export type ProjectSettings = z.infer<typeof ProjectSettings>;
+
+export const ProjectState = z.strictObject({
+  project: ProjectId,
+  settings: ProjectSettings,
+  /** The last epoch handed out. Only grows, for as long as the project's name exists. */
+  epochCounter: Epoch,
+  /** The commit whose containers run (null before the first deploy). */
+  commit: CommitId.nullable(),
+  containers: z.record(ContainerName, ContainerState),
+  volumes: z.record(VolumeName, VolumeState),
+  deploy: Deploy.nullable(),
+  desired: Desired.nullable(),
+  /** Newest last. */
+  history: z.array(EndedDeploy),
+  /** Deploys that ended in the volumes' current epochs: what they wrote alone is garbage. */
+  endedAttempts: z.array(DeployId),
+});
+export type ProjectState = z.infer<typeof ProjectState>;
+
+/** One revision as it is stored. */
+export const RecordRevision = z.strictObject({
+  schema: z.literal(RECORD_SCHEMA),
+  rev: Revision,
+  /** Names this very write, so that a writer whose reply was lost recognises its own revision. */
+  writeId: z.uuid(),
+  prevWriteId: z.uuid().nullable(),
+  writtenAtMs: z.int(),
+  state: ProjectState,
+});
+export type RecordRevision = z.infer<typeof RecordRevision>;
