@@ -1,0 +1,83 @@
+/**
+ * The Debian packages that the lab's parts and tests come from. Only what is missing is installed,
+ * so that a machine that has them needs neither network nor time.
+ */
+import { TerminalError } from "../../volume/errors.ts";
+import { runCommand, tryCommand } from "./command.ts";
+
+export const NETWORK_PACKAGES = ["iproute2", "util-linux"];
+export const DOCKER_PACKAGES = ["docker.io", "iptables"];
+export const CEPH_PACKAGES = ["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "ceph-common"];
+export const IMAGE_PACKAGES = ["busybox-static", "tar"];
+/** Maven resolves ElasticMQ and its libraries; it brings a Java runtime. */
+export const ELASTICMQ_PACKAGES = ["maven", "default-jre-headless"];
+/** Programs that tests use to make and compare volumes. */
+export const TEST_PACKAGES = ["acl", "attr", "btrfs-progs", "git", "rsync", "sqlite3", "xfsprogs"];
+
+/** Another apt may hold the lock; it is waited for this long. */
+const LOCK_TIMEOUT_SECONDS = 300;
+
+/**
+ * Makes sure that the packages are installed. Idempotent.
+ * @returns the packages that it had to install.
+ * @throws TerminalError `not_debian` or `not_root`, with the command to run by hand as hint.
+ */
+export const ensureDebianPackages = async (
+  packages: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> => {
+  const missing = await findMissing([...new Set(packages)], signal);
+  if (missing.length === 0) return [];
+  const hint = `apt-get install --no-install-recommends ${missing.join(" ")}`;
+  if (process.getuid?.() !== 0) {
+    throw new TerminalError(`Debian packages are missing: ${missing.join(", ")}`, {
+      code: "not_root",
+      hint: `As root: ${hint}`,
+    });
+  }
+  const lists = await tryAptGet(["install", "--simulate", ...missing], signal);
+  if (lists.exitCode !== 0) await aptGet(["update"], signal);
+  const installed = await tryAptGet(["install", ...missing], signal);
+  if (installed.exitCode !== 0) {
+    // A list that is some weeks old names files that the archive no longer has.
+    await aptGet(["update"], signal);
+    await aptGet(["install", ...missing], signal);
+  }
+  return missing;
+};
+
+const findMissing = async (packages: readonly string[], signal: AbortSignal) => {
+  const format = `\${Package} \${db:Status-Status}\n`;
+  const query = await tryCommand(["dpkg-query", "-W", "-f", format, ...packages], {}, signal).catch(
+    (cause: unknown) => {
+      signal.throwIfAborted();
+      throw new TerminalError("The lab needs a Debian machine: it has no dpkg-query", {
+        code: "not_debian",
+        hint: "Run it on Debian 12 or later, or in a virtual machine with it.",
+        cause,
+      });
+    },
+  );
+  const present = new Set(
+    query.stdout
+      .split("\n")
+      .filter((line) => line.endsWith(" installed"))
+      .map((line) => line.split(" ")[0]),
+  );
+  return packages.filter((name) => !present.has(name));
+};
+
+const APT_OPTIONS = [
+  "--yes",
+  "--quiet",
+  "--no-install-recommends",
+  `-oDPkg::Lock::Timeout=${LOCK_TIMEOUT_SECONDS}`,
+  "-oAcquire::Retries=3",
+];
+const APT_ENVIRONMENT = { DEBIAN_FRONTEND: "noninteractive" };
+
+const aptGet = (args: readonly string[], signal: AbortSignal) =>
+  runCommand(["apt-get", ...APT_OPTIONS, ...args], { env: APT_ENVIRONMENT }, signal);
+
+const tryAptGet = (args: readonly string[], signal: AbortSignal) =>
+  tryCommand(["apt-get", ...APT_OPTIONS, ...args], { env: APT_ENVIRONMENT }, signal);
