@@ -1,0 +1,58 @@
+/** Frames: compressed where it pays, verified before anything decompresses them. */
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
+import { sha256 } from "./digest.ts";
+import type { Codec, Frame } from "./entry.ts";
+import { TerminalError } from "./errors.ts";
+
+/** Raw bytes of a full frame. */
+export const FRAME_BYTES = 2 ** 20;
+/** No honest frame is larger; a snapshot that claims one is refused before allocation. */
+export const FRAME_BYTES_MAX = 4 * 2 ** 20;
+const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const SAMPLE_BYTES = 16_384;
+/** What shrinks less than this is stored as it is: a core is worth more than 3 % of a disk. */
+const WORTH_RATIO = 0.97;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/** Compresses off the main thread unless a sample from the middle says that it won't shrink. */
+export const encodeFrame = async (raw: Buffer): Promise<{ stored: Buffer; codec: Codec }> => {
+  if (raw.length > 4 * SAMPLE_BYTES) {
+    const middle = (raw.length >> 1) - SAMPLE_BYTES / 2;
+    const sample = zstdCompressSync(raw.subarray(middle, middle + SAMPLE_BYTES), LEVEL);
+    if (sample.length > SAMPLE_BYTES * WORTH_RATIO) return { stored: raw, codec: "raw" };
+  }
+  const stored = await compress(raw, LEVEL);
+  return stored.length < raw.length * WORTH_RATIO
+    ? { stored, codec: "zstd" }
+    : { stored: raw, codec: "raw" };
+};
+
+/** The frame's raw bytes. Throws TerminalError when they are not what the tree says. */
+export const decodeFrame = async (frame: Frame, stored: Uint8Array): Promise<Buffer> => {
+  if (stored.length !== frame.storedBytes || sha256(stored) !== frame.digest) {
+    throw corrupt(frame, "digest mismatch");
+  }
+  if (frame.codec === "raw") {
+    if (stored.length !== frame.rawBytes) throw corrupt(frame, "length mismatch");
+    return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  }
+  try {
+    const raw = await decompress(stored, { maxOutputLength: Math.max(1, frame.rawBytes) });
+    if (raw.length !== frame.rawBytes) throw corrupt(frame, "length mismatch");
+    return raw;
+  } catch (cause) {
+    if (cause instanceof TerminalError) throw cause;
+    throw corrupt(frame, "not decompressible", cause);
+  }
+};
+
+const corrupt = (frame: Frame, what: string, cause?: unknown): TerminalError =>
+  new TerminalError(`pack ${frame.pack}, frame at ${frame.offset}: ${what}`, {
+    code: "frame-corrupt",
+    hint: "hydrate another snapshot, and verify the volume",
+    data: { pack: frame.pack, offset: frame.offset },
+    cause,
+  });

@@ -1,0 +1,185 @@
+/**
+ * Tree segments: the sorted entries of a snapshot, cut where the paths themselves say, so that a
+ * change in one place rewrites one or two segments and leaves the others as they are.
+ */
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
+import * as z from "zod";
+import { sha256, sha256Bytes } from "./digest.ts";
+import type { Entry, Extent, Frame } from "./entry.ts";
+import { TerminalError } from "./errors.ts";
+
+/** A segment ends after a path whose hash falls in 1/SEGMENT_MEAN, or at the largest count. */
+const SEGMENT_MEAN = 2_048;
+const SEGMENT_ENTRIES_MAX = 16_384;
+/** Beyond what any honest segment reaches: its entries, each with thousands of extents. */
+export const SEGMENT_BYTES_MAX = 256 * 2 ** 20;
+const SEGMENT_LEVEL = 3;
+
+const compress = promisify(zstdCompress);
+
+/** Whether a segment that has `count` entries ends with this path. Depends on the paths alone. */
+export const endsSegment = (path: Buffer, count: number): boolean =>
+  count >= SEGMENT_ENTRIES_MAX || sha256Bytes(path).readUInt32LE(0) % SEGMENT_MEAN === 0;
+
+/** UTF-8 text, or base64 in an array for names that are no valid UTF-8. */
+const PathJson = z.union([z.string(), z.tuple([z.base64()])]);
+type PathJson = z.infer<typeof PathJson>;
+
+const count = z.int().nonnegative();
+const EntryJson = z.strictObject({
+  path: PathJson,
+  type: z.enum(["directory", "file", "symlink", "hardlink", "fifo"]),
+  mode: count.max(0o7777),
+  uid: count,
+  gid: count,
+  mtimeNs: z.string().regex(/^-?\d{1,20}$/),
+  xattrs: z.array(z.tuple([z.string(), z.base64()])).optional(),
+  size: count.optional(),
+  digest: z.hex().length(64).optional(),
+  /** offset, length, index of the frame, offset in the frame. */
+  extents: z.array(z.tuple([count, count, count, count])).optional(),
+  target: PathJson.optional(),
+});
+export type EntryJson = z.infer<typeof EntryJson>;
+
+const SegmentJson = z.strictObject({
+  packs: z.array(z.string()),
+  /** index of the pack, offset, stored bytes, raw bytes, codec, SHA-256 of the stored bytes. */
+  frames: z.array(
+    z.tuple([count, count, count, count, z.enum(["raw", "zstd"]), z.hex().length(64)]),
+  ),
+  entries: z.array(EntryJson),
+});
+export type SegmentJson = z.infer<typeof SegmentJson>;
+
+const pathToJson = (path: Buffer): PathJson => {
+  const text = path.toString("utf8");
+  return Buffer.from(text, "utf8").equals(path) ? text : [path.toString("base64")];
+};
+
+const pathFromJson = (json: PathJson): Buffer =>
+  typeof json === "string" ? Buffer.from(json, "utf8") : Buffer.from(json[0], "base64");
+
+/** Entries with their frames and packs in tables, each named once. */
+export const segmentToJson = (entries: readonly Entry[]): SegmentJson => {
+  const packs = new Map<string, number>();
+  const frames = new Map<Frame, number>();
+  const frameRows: SegmentJson["frames"] = [];
+  const indexOf = (frame: Frame): number => {
+    const known = frames.get(frame);
+    if (known !== undefined) return known;
+    const pack = packs.get(frame.pack) ?? packs.size;
+    packs.set(frame.pack, pack);
+    frames.set(frame, frameRows.length);
+    const { offset, storedBytes, rawBytes, codec, digest } = frame;
+    return frameRows.push([pack, offset, storedBytes, rawBytes, codec, digest]) - 1;
+  };
+  const rows = entries.map((entry): EntryJson => {
+    const { path, type, mode, uid, gid, mtimeNs, xattrs } = entry;
+    const common = { path: pathToJson(path), type, mode, uid, gid, mtimeNs: String(mtimeNs) };
+    return {
+      ...common,
+      ...(xattrs.length > 0 && {
+        xattrs: xattrs.map(({ name, value }): [string, string] => [name, value.toString("base64")]),
+      }),
+      ...(entry.type === "file" && {
+        size: entry.size,
+        digest: entry.digest,
+        extents: entry.extents.map((e): [number, number, number, number] => [
+          e.offset,
+          e.length,
+          indexOf(e.frame),
+          e.frameOffset,
+        ]),
+      }),
+      ...((entry.type === "symlink" || entry.type === "hardlink") && {
+        target: pathToJson(entry.target),
+      }),
+    };
+  });
+  return { packs: [...packs.keys()], frames: frameRows, entries: rows };
+};
+
+export const segmentFromJson = (json: SegmentJson): Entry[] => {
+  const frames = json.frames.map(([pack, offset, storedBytes, rawBytes, codec, digest]): Frame => {
+    const name = json.packs[pack];
+    if (name === undefined) throw malformed("a frame names no pack");
+    return { pack: name, offset, storedBytes, rawBytes, codec, digest };
+  });
+  return json.entries.map((row) => entryFromJson(row, frames));
+};
+
+const entryFromJson = (row: EntryJson, frames: readonly Frame[]): Entry => {
+  const common = {
+    path: pathFromJson(row.path),
+    mode: row.mode,
+    uid: row.uid,
+    gid: row.gid,
+    mtimeNs: BigInt(row.mtimeNs),
+    xattrs: (row.xattrs ?? []).map(([name, value]) => ({
+      name,
+      value: Buffer.from(value, "base64"),
+    })),
+  };
+  switch (row.type) {
+    case "directory":
+    case "fifo":
+      return { ...common, type: row.type };
+    case "symlink":
+    case "hardlink":
+      if (row.target === undefined) throw malformed("a link has no target");
+      return { ...common, type: row.type, target: pathFromJson(row.target) };
+    case "file": {
+      const { size, digest, extents } = row;
+      if (size === undefined || digest === undefined)
+        throw malformed("a file has no size or digest");
+      return {
+        ...common,
+        type: "file",
+        size,
+        digest,
+        extents: extentsFromJson(extents ?? [], size, frames),
+      };
+    }
+  }
+};
+
+const extentsFromJson = (
+  rows: NonNullable<EntryJson["extents"]>,
+  size: number,
+  frames: readonly Frame[],
+): Extent[] => {
+  let end = 0;
+  return rows.map(([offset, length, index, frameOffset]) => {
+    const frame = frames[index];
+    if (frame === undefined || frameOffset + length > frame.rawBytes) {
+      throw malformed("an extent lies outside its frame");
+    }
+    if (offset < end || offset + length > size) throw malformed("an extent lies outside its file");
+    end = offset + length;
+    return { offset, length, frame, frameOffset };
+  });
+};
+
+const malformed = (what: string): TerminalError =>
+  new TerminalError(`tree segment: ${what}`, { code: "segment-malformed" });
+
+/** The bytes as stored: zstd of the JSON form. */
+export const encodeSegment = async (json: SegmentJson): Promise<Buffer> =>
+  compress(Buffer.from(JSON.stringify(json)), {
+    params: { [constants.ZSTD_c_compressionLevel]: SEGMENT_LEVEL },
+  });
+
+/** Verifies, decompresses within bounds and parses. Throws TerminalError for anything else. */
+export const decodeSegment = (stored: Uint8Array, digest: string): SegmentJson => {
+  if (sha256(stored) !== digest) {
+    throw new TerminalError("tree segment: digest mismatch", { code: "segment-corrupt" });
+  }
+  try {
+    const raw = zstdDecompressSync(stored, { maxOutputLength: SEGMENT_BYTES_MAX });
+    return SegmentJson.parse(JSON.parse(raw.toString("utf8")));
+  } catch (cause) {
+    throw new TerminalError("tree segment: not readable", { code: "segment-malformed", cause });
+  }
+};
