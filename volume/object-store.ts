@@ -44,4 +44,18 @@ export interface ObjectStore {
 
   /** Deletes the keys; keys that do not exist are no error. */
   delete(keys: readonly string[], signal: AbortSignal): Promise<void>;
+
+  /**
+   * For the start-up probe: stores the body with a Content-MD5 that the caller claims, right or
+   * wrong. A store that checks what arrives rejects a wrong one. Absent: there is no wire to check.
+   */
+  putWithDigest?(
+    key: string,
+    body: Uint8Array,
+    claimedMd5: string,
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  /** For the start-up probe: whether overwritten bodies are kept as versions. Absent: no such thing. */
+  isVersioned?(signal: AbortSignal): Promise<boolean>;
 }

@@ -1,0 +1,10 @@
+import { createMemoryObjectStore } from "../../volume/memory-object-store.ts";
+import { describeObjectStore } from "./object-store-suite.ts";
+
+describeObjectStore({
+  name: "memory",
+  open: async () => {
+    const store = createMemoryObjectStore();
+    return [store, store];
+  },
+});

@@ -1,0 +1,59 @@
+/**
+ * An object store in memory, for unit tests and the simulator. It obeys the same contract suite as
+ * the real ones (test/contract), so that what passes on it is not passing by accident.
+ */
+import { contentMd5 } from "./digest.ts";
+import { TerminalError } from "./errors.ts";
+import type { ObjectStore } from "./object-store.ts";
+
+export interface MemoryObjectStore extends ObjectStore {
+  /** What is stored, by key. Tests look into it and damage it; the engine does not know of it. */
+  readonly objects: Map<string, Buffer>;
+}
+
+export const createMemoryObjectStore = (): MemoryObjectStore => {
+  const objects = new Map<string, Buffer>();
+  return {
+    objects,
+    put: async (key, body, { ifAbsent = false }, signal) => {
+      signal.throwIfAborted();
+      if (ifAbsent && objects.has(key)) return "exists";
+      objects.set(key, Buffer.from(body));
+      return "stored";
+    },
+    putWithDigest: async (key, body, claimedMd5, signal) => {
+      signal.throwIfAborted();
+      if (contentMd5(body) !== claimedMd5) {
+        throw new TerminalError(`${key}: the body is not the one announced`, {
+          code: "store-bad-digest",
+        });
+      }
+      objects.set(key, Buffer.from(body));
+    },
+    get: async (key, signal, range) => {
+      signal.throwIfAborted();
+      const body = objects.get(key);
+      if (body === undefined) return null;
+      if (range === undefined) return Buffer.from(body);
+      return Buffer.from(body.subarray(range.offset, range.offset + range.length));
+    },
+    head: async (key, signal) => {
+      signal.throwIfAborted();
+      const body = objects.get(key);
+      return body === undefined ? null : { key, bytes: body.length };
+    },
+    list: async function* (prefix, signal) {
+      const keys = [...objects.keys()].filter((key) => key.startsWith(prefix));
+      const ordered = keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      for (const key of ordered) {
+        signal.throwIfAborted();
+        const body = objects.get(key);
+        if (body !== undefined) yield { key, bytes: body.length };
+      }
+    },
+    delete: async (keys, signal) => {
+      signal.throwIfAborted();
+      for (const key of keys) objects.delete(key);
+    },
+  };
+};
