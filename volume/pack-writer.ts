@@ -24,9 +24,18 @@ export interface PackWriterOptions {
 /** Fields are filled in when the frame has its place in a pack; read them after settle(). */
 export type PendingFrame = { -readonly [K in keyof Frame]: Frame[K] };
 
+export const newFrame = (): PendingFrame => ({
+  pack: "",
+  offset: 0,
+  storedBytes: 0,
+  rawBytes: 0,
+  codec: "raw",
+  digest: "",
+});
+
 export interface PackWriter {
-  /** Takes over the buffer. Waits only while too much is under way. */
-  add(raw: Buffer): Promise<PendingFrame>;
+  /** Takes over the buffer, whose place the frame will tell. Waits only while too much is under way. */
+  add(frame: PendingFrame, raw: Buffer): Promise<void>;
   /** Every frame added so far has its place. */
   settle(): Promise<void>;
   /** Every pack is stored. Call once, last. */
@@ -87,24 +96,15 @@ export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal):
     if (failure !== null) throw failure.error;
   };
   return {
-    add: async (raw) => {
-      const frame: PendingFrame = {
-        pack: "",
-        offset: 0,
-        storedBytes: 0,
-        rawBytes: raw.length,
-        codec: "raw",
-        digest: "",
-      };
+    add: async (frame, raw) => {
+      frame.rawBytes = raw.length;
       const encoding = encodeFrame(raw);
-      const previous = placed;
-      placed = previous.then(() => place(frame, encoding));
+      placed = placed.then(() => place(frame, encoding));
       // The rejection is seen by whoever awaits `placed`; without this it would also be unhandled.
       placed.catch(() => undefined);
       compressions.push(placed);
       if (compressions.length >= COMPRESSIONS_MAX) await compressions.shift();
       signal.throwIfAborted();
-      return frame;
     },
     settle,
     finish: async () => {

@@ -1,0 +1,118 @@
+/** Closes tree segments: an untouched one is referred to again, any other is stored. */
+import { createHash } from "node:crypto";
+import { describeEntry } from "./content-digest.ts";
+import { sha256 } from "./digest.ts";
+import type { FrameBuilder } from "./frame-builder.ts";
+import type { FoundEntry } from "./index-cursor.ts";
+import { objectKey, segmentName } from "./keys.ts";
+import type { IndexedEntry, IndexWriter, PackSizes, SegmentRef } from "./local-index.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { PackWriter } from "./pack-writer.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { encodeSegment, segmentToJson } from "./tree.ts";
+
+const UPLOADS_MAX = 4;
+
+export interface SegmentWriterOptions {
+  readonly store: ObjectStore;
+  readonly prefix: string;
+  readonly epoch: number;
+  readonly attempt: string;
+  readonly packs: PackWriter;
+  readonly frames: FrameBuilder;
+  readonly index: IndexWriter;
+  readonly onStored: (bytes: number) => void;
+}
+
+export interface SegmentWriter {
+  /** `old`: the same entry in the last snapshot, when nothing about it changed. */
+  add(entry: IndexedEntry, old: FoundEntry | null): void;
+  size(): number;
+  close(): Promise<void>;
+  /** `known`: sizes of packs from before this attempt. */
+  finish(known: PackSizes): Promise<{
+    readonly digest: string;
+    readonly segments: Snapshot["segments"];
+    readonly packs: PackSizes;
+  }>;
+}
+
+export const openSegmentWriter = (
+  options: SegmentWriterOptions,
+  signal: AbortSignal,
+): SegmentWriter => {
+  const { store, prefix, epoch, attempt, index } = options;
+  const refs: SegmentRef[] = [];
+  const usedPacks = new Set<string>();
+  const uploads = new Set<Promise<void>>();
+  let entries: IndexedEntry[] = [];
+  let olds: (FoundEntry | null)[] = [];
+  let writtenCount = 0;
+
+  const storeSegment = async (): Promise<SegmentRef> => {
+    await options.frames.flush();
+    await options.packs.settle();
+    const stored = await encodeSegment(segmentToJson(entries.map(({ entry }) => entry)));
+    const name = segmentName(epoch, attempt, writtenCount);
+    writtenCount += 1;
+    while (uploads.size >= UPLOADS_MAX) await Promise.race(uploads);
+    const upload = store
+      .put(objectKey(prefix, name), stored, { ifAbsent: false }, signal)
+      .then(() => options.onStored(stored.length));
+    const tracked = upload.finally(() => uploads.delete(tracked));
+    uploads.add(tracked);
+    tracked.catch(() => undefined);
+    const content = createHash("sha256");
+    for (const { entry } of entries) content.update(`${describeEntry(entry)}\n`);
+    return {
+      name,
+      digest: sha256(stored),
+      storedBytes: stored.length,
+      entryCount: entries.length,
+      contentDigest: content.digest("hex"),
+    };
+  };
+  const close = async (): Promise<void> => {
+    if (entries.length === 0) return;
+    const same = olds[0]?.segment ?? null;
+    const isUntouched =
+      same !== null &&
+      same.entries.length === entries.length &&
+      olds.every((old) => old?.segment === same);
+    if (isUntouched) {
+      index.addUntouched(same);
+      for (const pack of same.packs) usedPacks.add(pack);
+      refs.push(same.ref);
+    } else {
+      const ref = await storeSegment();
+      for (const pack of index.add(ref, entries)) usedPacks.add(pack);
+      refs.push(ref);
+    }
+    entries = [];
+    olds = [];
+  };
+  return {
+    add: (entry, old) => {
+      entries.push(entry);
+      olds.push(old);
+    },
+    size: () => entries.length,
+    close,
+    finish: async (known) => {
+      await close();
+      await Promise.all(uploads);
+      const { packs } = await options.packs.finish();
+      const sizes = new Map(
+        [...usedPacks].map((name): [string, number] => [
+          name,
+          packs.get(name) ?? known.get(name) ?? 0,
+        ]),
+      );
+      return {
+        digest: sha256(refs.map(({ contentDigest }) => contentDigest).join("\n")),
+        segments: refs.map((r) => [r.name, r.digest, r.storedBytes, r.entryCount, r.contentDigest]),
+        packs: sizes,
+      };
+    },
+  };
+};

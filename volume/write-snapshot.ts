@@ -1,0 +1,147 @@
+/**
+ * Takes a snapshot of a directory: walks it in step with the index of the last one, stores what is
+ * new, and writes the snapshot object last. An interrupted attempt leaves garbage, never a snapshot.
+ */
+import { closeSync, fstatSync, openSync, unlinkSync } from "node:fs";
+import type { Entry } from "./entry.ts";
+import type { FileSystem } from "./file-system.ts";
+import { openFrameBuilder } from "./frame-builder.ts";
+import { type FoundEntry, openCursor } from "./index-cursor.ts";
+import { snapshotKey } from "./keys.ts";
+import { createIndex, openIndex } from "./local-index.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { openPackWriter } from "./pack-writer.ts";
+import { type Reading, readEntry } from "./scan/read-entry.ts";
+import { walk } from "./scan/walk.ts";
+import { openSegmentWriter } from "./segment-writer.ts";
+import { encodeSnapshot, SNAPSHOT_FORMAT, type Snapshot } from "./snapshot.ts";
+import { endsSegment } from "./tree.ts";
+
+/** One tick of the coarsest file system clock in use (HZ=100), twice. */
+const TICK_NS = 20_000_000n;
+
+export interface Progress {
+  readonly files: number;
+  readonly bytes: number;
+  readonly storedBytes: number;
+}
+
+export interface WriteSnapshotOptions {
+  /** The data; nothing is written into it. */
+  readonly directory: string;
+  /** Stands on the same file system, outside the data. Read if it fits the parent, then replaced. */
+  readonly indexFile: string;
+  readonly store: ObjectStore;
+  readonly prefix: string;
+  readonly snapshotId: string;
+  readonly epoch: number;
+  /** Never used before for this volume: no key may ever be written twice. */
+  readonly attempt: string;
+  /**
+   * The snapshot whose packs may be referred to. It must stay until this one is referred to. Null,
+   * or one that the index does not describe: everything is read and stored.
+   */
+  readonly parent: string | null;
+  readonly fileSystem: FileSystem;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface SnapshotSummary {
+  readonly snapshotId: string;
+  readonly digest: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly changedBytes: number;
+  readonly storedBytes: number;
+  /** Paths that can't be stored, with the reason: sockets, which mean nothing on another host. */
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+}
+
+export const writeSnapshot = async (
+  options: WriteSnapshotOptions,
+  signal: AbortSignal,
+): Promise<SnapshotSummary> => {
+  const { indexFile, store, prefix, epoch, attempt, snapshotId, fileSystem } = options;
+  const trustedBeforeNs = settleFileSystem(indexFile, fileSystem) - TICK_NS;
+  const found = options.parent === null ? null : await openIndex(indexFile);
+  const known = found?.header.snapshotId === options.parent ? found : null;
+  const cursor = openCursor(known);
+  const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
+  const report = () => options.onProgress?.(counts);
+  const onStored = (bytes: number) => {
+    counts.storedBytes += bytes;
+    report();
+  };
+  const packs = openPackWriter({ store, prefix, epoch, attempt, onStored }, signal);
+  const frames = openFrameBuilder(packs);
+  const index = createIndex(indexFile, { format: 1, snapshotId });
+  const segments = openSegmentWriter(
+    { store, prefix, epoch, attempt, packs, frames, index, onStored },
+    signal,
+  );
+  const reading: Reading = { frames, fileSystem, trustedBeforeNs, links: new Map(), skipped: [] };
+  try {
+    for (const item of walk(options.directory)) {
+      signal.throwIfAborted();
+      const old: FoundEntry | null = await cursor.seek(item.path);
+      const read = await readEntry(item, old, reading);
+      if (read === null) continue;
+      count(counts, read.indexed.entry, read.changedBytes);
+      segments.add(read.indexed, read.isUnchanged ? old : null);
+      if (endsSegment(item.path, segments.size())) {
+        await segments.close();
+        report();
+      }
+    }
+    await cursor.drain();
+    const tree = await segments.finish(known?.packs() ?? new Map());
+    const snapshot: Snapshot = {
+      format: SNAPSHOT_FORMAT,
+      id: snapshotId,
+      epoch,
+      attempt,
+      parent: known === null ? null : options.parent,
+      digest: tree.digest,
+      files: counts.files,
+      bytes: counts.bytes,
+      segments: tree.segments,
+      packs: [...tree.packs],
+    };
+    const body = await encodeSnapshot(snapshot);
+    await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
+    onStored(body.length);
+    index.commit(tree.packs);
+    return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
+  } catch (error) {
+    index.abandon();
+    throw error;
+  }
+};
+
+/**
+ * The file system's own time, after which all that was written before is on disk: a page that is
+ * written to later, even through a mapping, changes the file's ctime to this time or a later one.
+ */
+const settleFileSystem = (indexFile: string, fileSystem: FileSystem): bigint => {
+  const path = `${indexFile}.t0`;
+  const fd = openSync(path, "w", 0o600);
+  try {
+    const { ctimeNs } = fstatSync(fd, { bigint: true });
+    fileSystem.syncFileSystem(fd);
+    return ctimeNs;
+  } finally {
+    closeSync(fd);
+    unlinkSync(path);
+  }
+};
+
+const count = (
+  counts: { files: number; bytes: number; changedBytes: number },
+  entry: Entry,
+  changedBytes: number,
+): void => {
+  counts.changedBytes += changedBytes;
+  if (entry.type !== "file") return;
+  counts.files += 1;
+  counts.bytes += entry.size;
+};
