@@ -11,13 +11,14 @@ const libc = koffi.load("libc.so.6");
 koffi.struct("bagage_timespec", { tv_sec: "int64", tv_nsec: "int64" });
 
 /** listxattr(2), getxattr(2), setxattr(2): the forms that do not follow a link. */
-const llistxattr = libc.func("ssize_t llistxattr(const void *path, void *list, size_t size)");
+const llistxattr = libc.func("int64 llistxattr(const void *path, void *list, size_t size)");
 const lgetxattr = libc.func(
-  "ssize_t lgetxattr(const void *path, const char *name, void *value, size_t size)",
+  "int64 lgetxattr(const void *path, const char *name, void *value, size_t size)",
 );
 const lsetxattr = libc.func(
   "int lsetxattr(const void *path, const char *name, const void *value, size_t size, int flags)",
 );
+const lremovexattr = libc.func("int lremovexattr(const void *path, const char *name)");
 /** utimensat(2) */
 const utimensat = libc.func(
   "int utimensat(int dirfd, const void *path, const bagage_timespec *times, int flags)",
@@ -87,6 +88,9 @@ export const linuxFileSystem: FileSystem = {
     if (lsetxattr(cString(path), name, value, value.length, 0) !== 0) {
       fail("lsetxattr", path.toString());
     }
+  },
+  removeXattr: (path, name) => {
+    if (lremovexattr(cString(path), name) !== 0) fail("lremovexattr", path.toString());
   },
   setTimes: (path, mtimeNs) => {
     const sec = mtimeNs / NS_PER_S - (mtimeNs % NS_PER_S < 0n ? 1n : 0n);

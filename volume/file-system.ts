@@ -6,6 +6,7 @@ export interface FileSystem {
   /** Extended attributes of the object itself, ordered by name. */
   listXattrs(path: Buffer): { readonly name: string; readonly value: Buffer }[];
   setXattr(path: Buffer, name: string, value: Buffer): void;
+  removeXattr(path: Buffer, name: string): void;
   /** Sets access and modification time, in nanoseconds since 1970. */
   setTimes(path: Buffer, mtimeNs: bigint): void;
   makeFifo(path: Buffer, mode: number): void;

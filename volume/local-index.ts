@@ -3,7 +3,15 @@
  * it was read from, and its block digests. It stands beside the data, never in the store. Read and
  * written segment by segment, so that memory does not grow with the number of files.
  */
-import { closeSync, createReadStream, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
 import { createInterface } from "node:readline";
 import { type BlockDigests, decodeBlocks, encodeBlocks } from "./content-digest.ts";
 import type { Entry } from "./entry.ts";
@@ -121,9 +129,10 @@ export interface IndexReader {
  * short. A missing index costs a full read, never a wrong snapshot.
  */
 export const openIndex = async (file: string): Promise<IndexReader | null> => {
+  if (!existsSync(file)) return null;
   const lines = readLines(file);
-  const first = await lines.next().catch(() => null);
-  if (first === null || first.done === true) return null;
+  const first = await lines.next();
+  if (first.done === true) return null;
   const header = parseHeader(first.value);
   await lines.return(undefined);
   if (header === null) return null;

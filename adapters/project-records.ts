@@ -1,0 +1,175 @@
+/**
+ * Project records on the object store: a chain of immutable revisions, each created once. This is
+ * the only writer of records; what a revision may say is decided in workflows/.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { AmbiguousError, ConflictError, RetryableError, TerminalError } from "../volume/errors.ts";
+import type { ObjectStore } from "../volume/object-store.ts";
+import { type ProjectId, Revision } from "../workflows/ids.ts";
+import { type ProjectState, RECORD_SCHEMA, RecordRevision } from "../workflows/record.ts";
+import { recordHintKey, recordKey, recordPrefix } from "./store-keys.ts";
+
+/** A hint on every n-th revision: a reader makes at most n extra requests, a writer 1/n. */
+const HINT_EVERY = 4;
+const AMBIGUOUS_TRIES_MAX = 60;
+const AMBIGUOUS_PAUSE_MAX_MS = 5_000;
+
+export interface LoadedRecord {
+  readonly rev: Revision;
+  readonly writeId: string;
+  readonly state: ProjectState;
+}
+
+export interface ProjectRecords {
+  /** The newest revision, or null when the project does not exist. */
+  load(project: ProjectId, signal: AbortSignal): Promise<LoadedRecord | null>;
+  /**
+   * Writes the revision after `previous` (null: the first). Throws ConflictError when another
+   * writer was first: reload and decide again. Safe to repeat after any other error.
+   */
+  save(
+    project: ProjectId,
+    previous: LoadedRecord | null,
+    state: ProjectState,
+    signal: AbortSignal,
+  ): Promise<LoadedRecord>;
+}
+
+export interface ProjectRecordsOptions {
+  readonly store: ObjectStore;
+  readonly nowMs: () => number;
+  readonly newUuid: () => string;
+}
+
+export const openProjectRecords = (options: ProjectRecordsOptions): ProjectRecords => {
+  const newestSeen = new Map<ProjectId, LoadedRecord>();
+  const remember = (project: ProjectId, record: LoadedRecord): LoadedRecord => {
+    if ((newestSeen.get(project)?.rev ?? -1) < record.rev) newestSeen.set(project, record);
+    return record;
+  };
+  return {
+    load: async (project, signal) => {
+      const start = newestSeen.get(project) ?? (await findStart(options.store, project, signal));
+      if (start === null) return null;
+      let newest = start;
+      for (;;) {
+        const next = await readRevision(options.store, project, after(newest.rev), signal);
+        if (next === null) return remember(project, newest);
+        newest = next;
+      }
+    },
+    save: async (project, previous, state, signal) => {
+      const revision: RecordRevision = {
+        schema: RECORD_SCHEMA,
+        rev: previous === null ? Revision.parse(0) : after(previous.rev),
+        writeId: options.newUuid(),
+        prevWriteId: previous?.writeId ?? null,
+        writtenAtMs: options.nowMs(),
+        state,
+      };
+      await createRevision(options.store, project, revision, signal);
+      if (revision.rev % HINT_EVERY === 0)
+        await writeHint(options.store, project, revision, signal);
+      return remember(project, { rev: revision.rev, writeId: revision.writeId, state });
+    },
+  };
+};
+
+const after = (rev: Revision): Revision => Revision.parse(rev + 1);
+
+const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/** Repeats the same body under the same write id until the store says stored or exists. */
+const createRevision = async (
+  store: ObjectStore,
+  project: ProjectId,
+  revision: RecordRevision,
+  signal: AbortSignal,
+): Promise<void> => {
+  const key = recordKey(project, revision.rev);
+  const body = encode(revision);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const options = { ifAbsent: true, contentType: "application/json" };
+      if ((await store.put(key, body, options, signal)) === "stored") return;
+      const found = await readRevision(store, project, revision.rev, signal);
+      if (found?.writeId === revision.writeId) return;
+      throw new ConflictError(`revision ${revision.rev} of ${project} was written by another`, {
+        code: "record-conflict",
+      });
+    } catch (error) {
+      const isUnknown = error instanceof AmbiguousError || error instanceof RetryableError;
+      if (!isUnknown || attempt >= AMBIGUOUS_TRIES_MAX) throw error;
+      await sleep(Math.min(50 * 2 ** attempt, AMBIGUOUS_PAUSE_MAX_MS) * Math.random(), null, {
+        signal,
+      });
+    }
+  }
+};
+
+/** A lost hint costs later readers a listing, so its failure is no failure of the write. */
+const writeHint = async (
+  store: ObjectStore,
+  project: ProjectId,
+  { rev }: RecordRevision,
+  signal: AbortSignal,
+): Promise<void> => {
+  try {
+    await store.put(recordHintKey(project), encode({ rev }), {}, signal);
+  } catch (error) {
+    if (!(error instanceof RetryableError)) throw error;
+  }
+};
+
+/** Any revision to walk forward from: the hinted one, or else the last that a listing shows. */
+const findStart = async (
+  store: ObjectStore,
+  project: ProjectId,
+  signal: AbortSignal,
+): Promise<LoadedRecord | null> => {
+  const hint = await store.get(recordHintKey(project), signal);
+  if (hint !== null) {
+    const rev = Revision.safeParse(
+      (JSON.parse(Buffer.from(hint).toString("utf8")) as { rev?: unknown }).rev,
+    );
+    const hinted = rev.success ? await readRevision(store, project, rev.data, signal) : null;
+    if (hinted !== null) return hinted;
+  }
+  let last: Revision | null = null;
+  for await (const { key } of store.list(recordPrefix(project), signal)) {
+    const rev = Revision.safeParse(Number.parseInt(key.slice(recordPrefix(project).length), 10));
+    if (rev.success) last = rev.data;
+  }
+  return last === null ? null : await readRevision(store, project, last, signal);
+};
+
+const readRevision = async (
+  store: ObjectStore,
+  project: ProjectId,
+  rev: Revision,
+  signal: AbortSignal,
+): Promise<LoadedRecord | null> => {
+  const body = await store.get(recordKey(project, rev), signal);
+  if (body === null) return null;
+  return parseRevision(project, rev, body);
+};
+
+const parseRevision = (project: ProjectId, rev: Revision, body: Uint8Array): LoadedRecord => {
+  const json: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+  const schema = (json as { schema?: unknown } | null)?.schema;
+  if (typeof schema === "number" && schema > RECORD_SCHEMA) {
+    throw new TerminalError(
+      `record ${rev} of ${project} has schema ${schema}; this version understands ${RECORD_SCHEMA}`,
+      { code: "record-too-new", hint: "upgrade this process; the record was left untouched" },
+    );
+  }
+  const parsed = RecordRevision.safeParse(json);
+  if (!parsed.success) {
+    throw new TerminalError(`record ${rev} of ${project} is not a record`, {
+      code: "record-malformed",
+      hint: "compare it with the revision before; records are never changed in place",
+      cause: parsed.error,
+    });
+  }
+  return { rev: parsed.data.rev, writeId: parsed.data.writeId, state: parsed.data.state };
+};

@@ -1,0 +1,44 @@
+/** Every key of the control plane, computed in one place. Volumes' own keys are in volume/keys.ts. */
+import type { DeployId, NodeId, ProjectId, Revision, VolumeName } from "../workflows/ids.ts";
+
+const REVISION_DIGITS = 10;
+
+export const recordPrefix = (project: ProjectId): string => `projects/${project}/record/`;
+
+/** Zero-padded, so that the order of a listing is the order of time. */
+export const recordKey = (project: ProjectId, rev: Revision): string =>
+  `${recordPrefix(project)}${String(rev).padStart(REVISION_DIGITS, "0")}.json`;
+
+/** Where to begin to look for the newest revision; never authoritative. */
+export const recordHintKey = (project: ProjectId): string => `projects/${project}/record-latest`;
+
+export const secretKey = (project: ProjectId): string => `projects/${project}/webhook-secret.json`;
+
+export const volumePrefix = (project: ProjectId, volume: VolumeName): string =>
+  `projects/${project}/volumes/${volume}`;
+
+export const reportKey = (
+  project: ProjectId,
+  deploy: DeployId,
+  step: string,
+  node: NodeId,
+): string => `projects/${project}/reports/${deploy}/${step}.${node}.json`;
+
+export const receiptKey = (project: ProjectId, deploy: DeployId): string =>
+  `projects/${project}/deploys/${deploy}.json`;
+
+/** Created once per delivery of a forge: what tells a repeated delivery. */
+export const inboxKey = (project: ProjectId, provider: string, delivery: string): string =>
+  `projects/${project}/inbox/${provider}/${encodeURIComponent(delivery)}.json`;
+
+/** Requests that no record holds yet. One listing of the prefix finds them all. */
+export const PENDING_PREFIX = "pending/";
+export const pendingKey = (project: ProjectId, requestId: string): string =>
+  `${PENDING_PREFIX}${project}/${encodeURIComponent(requestId)}.json`;
+
+/** Projects with outstanding duties; an idle project has no object here and costs nothing. */
+export const OPEN_PREFIX = "open/";
+export const openKey = (project: ProjectId): string => `${OPEN_PREFIX}${project}`;
+
+export const NODES_PREFIX = "nodes/";
+export const heartbeatKey = (node: NodeId): string => `${NODES_PREFIX}${node}.json`;
