@@ -1,0 +1,63 @@
+/** What S3's errors mean to us. The only place that knows the provider's names and status codes. */
+import { BagageError, RetryableError, TerminalError } from "../volume/errors.ts";
+
+interface ProviderError {
+  readonly name?: string;
+  readonly message?: string;
+  readonly code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+}
+
+const RETRYABLE_NAMES = new Set(["TimeoutError", "SlowDown", "RequestTimeout", "InternalError"]);
+const RETRYABLE_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
+  "ENOTFOUND",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+const status = (error: unknown): number => (error as ProviderError).$metadata?.httpStatusCode ?? 0;
+
+/** No object at the key. A missing bucket is an error, not an absent object. */
+export const isAbsent = (error: unknown): boolean => {
+  const { name } = error as ProviderError;
+  return (
+    name === "NoSuchKey" ||
+    name === "NotFound" ||
+    (status(error) === 404 && name !== "NoSuchBucket")
+  );
+};
+
+/** The condition of a create-once PUT did not hold. */
+export const isTaken = (error: unknown): boolean => status(error) === 412;
+
+export const isRetryable = (error: unknown): boolean => {
+  if (error instanceof RetryableError) return true;
+  const { name, code } = error as ProviderError;
+  return (
+    status(error) >= 500 ||
+    status(error) === 429 ||
+    // RGW and AWS answer so while another conditional write to the key is under way.
+    status(error) === 409 ||
+    RETRYABLE_NAMES.has(name ?? "") ||
+    RETRYABLE_CODES.has(code ?? "")
+  );
+};
+
+export const translateS3Error = (what: string, cause: unknown): Error => {
+  if (cause instanceof BagageError) return cause;
+  const { name, message } = cause as ProviderError;
+  const text = `store: ${what}: ${name ?? "error"}${message === undefined ? "" : `: ${message}`}`;
+  if (isRetryable(cause)) return new RetryableError(text, { code: "store-unavailable", cause });
+  const isDenied = status(cause) === 403;
+  return new TerminalError(text, {
+    code: isDenied ? "store-denied" : "store-refused",
+    hint: isDenied ? "check the store's keys and its bucket policy" : "run `bagage doctor`",
+    cause,
+  });
+};

@@ -1,0 +1,233 @@
+/**
+ * The object store over S3, made for Ceph RGW first. What RGW does differently from AWS, and what
+ * the protocol relies on, is set here call by call and never left to a default of the SDK.
+ */
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  DeleteObjectsCommand,
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { contentMd5 } from "../volume/digest.ts";
+import { AmbiguousError, RetryableError } from "../volume/errors.ts";
+import type { ByteRange, ObjectInfo, ObjectStore } from "../volume/object-store.ts";
+import { isAbsent, isRetryable, isTaken, translateS3Error } from "./s3-errors.ts";
+
+export interface S3StoreOptions {
+  /** One or more gateways of the same store; the next one is used when one does not answer. */
+  readonly endpoints: readonly string[];
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+const SOCKETS_MAX = 32;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Between two bytes of one request; a 64 MiB pack on a slow link still makes progress. */
+const IDLE_TIMEOUT_MS = 60_000;
+const TRIES_MAX = 6;
+const PAUSE_MAX_MS = 5_000;
+/** S3's own bound for one DeleteObjects request. */
+const DELETE_KEYS_MAX = 1_000;
+
+export interface S3ObjectStore extends ObjectStore {
+  /** Whether the bucket keeps versions, in which a conditional write may be ignored. */
+  isVersioned(signal: AbortSignal): Promise<boolean>;
+  close(): void;
+}
+
+const createClient = (options: S3StoreOptions, endpoint: string): S3Client =>
+  new S3Client({
+    endpoint,
+    region: options.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey },
+    // Retries stand in this file, because a conditional write must not be repeated unseen.
+    maxAttempts: 1,
+    // RGW 16 accepts a wrong x-amz-checksum-crc32 but refuses a wrong Content-MD5, which each PUT has.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: new NodeHttpHandler({
+      httpAgent: new HttpAgent({ keepAlive: true, maxSockets: SOCKETS_MAX }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX }),
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      socketTimeout: IDLE_TIMEOUT_MS,
+    }),
+  });
+
+export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
+  const clients = options.endpoints.map((endpoint) => createClient(options, endpoint));
+  const Bucket = options.bucket;
+  let current = 0;
+  /** One try. After a failure the next call asks the next gateway. */
+  const once = async <T>(call: (client: S3Client) => Promise<T>): Promise<T> => {
+    const used = current;
+    try {
+      return await call(clients[used % clients.length] as S3Client);
+    } catch (error) {
+      if (isRetryable(error) && current === used) current += 1;
+      throw error;
+    }
+  };
+  const retried = async <T>(
+    what: string,
+    signal: AbortSignal,
+    call: (client: S3Client) => Promise<T>,
+  ): Promise<T> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await once(call);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isRetryable(error) || tries >= TRIES_MAX) throw translateS3Error(what, error);
+        await sleep(Math.random() * Math.min(PAUSE_MAX_MS, 50 * 2 ** tries), null, { signal });
+      }
+    }
+  };
+  return {
+    put: async (key, body, { ifAbsent, contentType }, signal) => {
+      const command = () =>
+        new PutObjectCommand({
+          Bucket,
+          Key: key,
+          Body: body,
+          ContentLength: body.length,
+          ContentMD5: contentMd5(body),
+          ContentType: contentType ?? "application/octet-stream",
+          ...(ifAbsent === true && { IfNoneMatch: "*" }),
+        });
+      if (ifAbsent !== true) {
+        await retried(`PUT ${key}`, signal, (client) =>
+          client.send(command(), { abortSignal: signal }),
+        );
+        return "stored";
+      }
+      try {
+        await once((client) => client.send(command(), { abortSignal: signal }));
+        return "stored";
+      } catch (error) {
+        if (isTaken(error)) return "exists";
+        signal.throwIfAborted();
+        const known = translateS3Error(`PUT ${key}`, error);
+        if (!(known instanceof RetryableError)) throw known;
+        throw new AmbiguousError(`PUT ${key}: outcome unknown`, {
+          code: "store-ambiguous",
+          cause: error,
+        });
+      }
+    },
+    get: (key, signal, range) =>
+      retried(`GET ${key}`, signal, (client) =>
+        getObject(client, { Bucket, Key: key }, range, signal),
+      ),
+    head: (key, signal) =>
+      retried(`HEAD ${key}`, signal, (client) => headObject(client, { Bucket, Key: key }, signal)),
+    list: (prefix, signal) => listObjects(retried, { Bucket, Prefix: prefix }, signal),
+    delete: async (keys, signal) => {
+      for (let at = 0; at < keys.length; at += DELETE_KEYS_MAX) {
+        const Objects = keys.slice(at, at + DELETE_KEYS_MAX).map((Key) => ({ Key }));
+        await retried("DELETE", signal, (client) => deleteObjects(client, Bucket, Objects, signal));
+      }
+    },
+    isVersioned: (signal) =>
+      retried("GET versioning", signal, async (client) => {
+        const found = await client.send(new GetBucketVersioningCommand({ Bucket }), {
+          abortSignal: signal,
+        });
+        return found.Status === "Enabled";
+      }),
+    close: () => {
+      for (const client of clients) client.destroy();
+    },
+  };
+};
+
+const headObject = async (
+  client: S3Client,
+  place: { Bucket: string; Key: string },
+  signal: AbortSignal,
+): Promise<ObjectInfo | null> => {
+  try {
+    const found = await client.send(new HeadObjectCommand(place), { abortSignal: signal });
+    return { key: place.Key, bytes: found.ContentLength ?? 0 };
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    throw error;
+  }
+};
+
+const getObject = async (
+  client: S3Client,
+  place: { Bucket: string; Key: string },
+  range: ByteRange | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array | null> => {
+  if (range?.length === 0) return new Uint8Array();
+  const Range =
+    range === undefined ? undefined : `bytes=${range.offset}-${range.offset + range.length - 1}`;
+  try {
+    const found = await client.send(
+      new GetObjectCommand({ ...place, ...(Range !== undefined && { Range }) }),
+      { abortSignal: signal },
+    );
+    return (await found.Body?.transformToByteArray()) ?? new Uint8Array();
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    // A range that begins beyond the end: there are no bytes there.
+    if ((error as { name?: string }).name === "InvalidRange") return new Uint8Array();
+    throw error;
+  }
+};
+
+type Retried = <T>(
+  what: string,
+  signal: AbortSignal,
+  call: (client: S3Client) => Promise<T>,
+) => Promise<T>;
+
+async function* listObjects(
+  retried: Retried,
+  place: { Bucket: string; Prefix: string },
+  signal: AbortSignal,
+): AsyncIterable<ObjectInfo> {
+  let token: string | undefined;
+  do {
+    const page = await retried(`LIST ${place.Prefix}`, signal, (client) =>
+      client.send(
+        new ListObjectsV2Command({
+          ...place,
+          ...(token !== undefined && { ContinuationToken: token }),
+        }),
+        { abortSignal: signal },
+      ),
+    );
+    for (const { Key, Size } of page.Contents ?? []) {
+      if (Key !== undefined) yield { key: Key, bytes: Size ?? 0 };
+    }
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
+
+const deleteObjects = async (
+  client: S3Client,
+  Bucket: string,
+  Objects: { Key: string }[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
+  const { Errors } = await client.send(command, { abortSignal: signal });
+  const failed = (Errors ?? []).filter(({ Code }) => Code !== "NoSuchKey");
+  if (failed.length > 0) {
+    throw new RetryableError(`DELETE: ${failed.length} objects remain (${failed[0]?.Code})`, {
+      code: "store-delete-failed",
+    });
+  }
+};
