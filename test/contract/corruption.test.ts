@@ -1,0 +1,125 @@
+/** Damage to any stored object is found before a damaged byte counts as hydrated. */
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { anyChanges, changeTree } from "../trees/change-tree.ts";
+import { describeTree } from "../trees/describe-tree.ts";
+import { anyTree, growTree } from "../trees/random-tree.ts";
+import { openVolumePair, type VolumePair } from "../trees/volume-pair.ts";
+
+const RUNS = Number(process.env["CORRUPTION_RUNS"] ?? 6);
+const TIMEOUT_MS = 60_000 + RUNS * 5_000;
+
+type Damage = "flip" | "truncate" | "empty" | "swap" | "lose";
+
+const anyDamage: fc.Arbitrary<{
+  readonly kind: Damage;
+  readonly at: number;
+  readonly bit: number;
+}> = fc.record({
+  kind: fc.constantFrom<Damage>("flip", "flip", "flip", "truncate", "empty", "swap", "lose"),
+  at: fc.nat(),
+  bit: fc.nat(7),
+});
+
+/** The damaged body, or null for an object that is gone. */
+const damage = (
+  body: Buffer,
+  others: readonly Buffer[],
+  { kind, at, bit }: { readonly kind: Damage; readonly at: number; readonly bit: number },
+): Buffer | null => {
+  switch (kind) {
+    case "flip": {
+      const copy = Buffer.from(body);
+      const index = at % body.length;
+      copy[index] = (copy[index] ?? 0) ^ (1 << bit);
+      return copy;
+    }
+    case "truncate":
+      return body.subarray(0, at % body.length);
+    case "empty":
+      return Buffer.alloc(0);
+    case "swap":
+      return others[at % Math.max(1, others.length)] ?? null;
+    case "lose":
+      return null;
+  }
+};
+
+/** A volume with two snapshots, the second a delta on the first. */
+const withRepository = async (
+  tree: Parameters<typeof growTree>[1],
+  changes: Parameters<typeof changeTree>[1],
+  use: (pair: VolumePair, last: string) => Promise<void>,
+): Promise<void> => {
+  const pair = openVolumePair();
+  try {
+    growTree(pair.source, tree);
+    await pair.snapshot();
+    changeTree(pair.source, changes);
+    const { snapshotId } = await pair.snapshot();
+    await use(pair, snapshotId);
+  } finally {
+    pair.remove();
+  }
+};
+
+test("a damaged object fails the hydrate, or the result is right without it", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyTree.filter((tree) => tree.length > 3),
+      anyChanges,
+      fc.array(anyDamage, { minLength: 5, maxLength: 5 }),
+      async (tree, changes, damages) => {
+        await withRepository(tree, changes, async (pair, last) => {
+          const whole = describeTree(pair.source);
+          for (const [key, body] of [...pair.store.objects]) {
+            const others = [...pair.store.objects.values()].filter((other) => !other.equals(body));
+            for (const kind of damages) {
+              const broken = damage(body, others, kind);
+              if (broken === null) pair.store.objects.delete(key);
+              else pair.store.objects.set(key, broken);
+              const outcome = await pair.hydrateTo("copy", last).then(
+                () => describeTree(pair.pathOf("copy")),
+                (error: unknown) => (error instanceof Error ? "refused" : "thrown"),
+              );
+              if (outcome !== "refused") expect(outcome).toEqual(whole);
+              pair.store.objects.set(key, body);
+            }
+          }
+        });
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test("an object that the snapshot needs can't be damaged unnoticed", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyTree.filter((tree) => tree.some((node) => node.kind === "file")),
+      fc.nat(),
+      fc.nat(7),
+      async (tree, at, bit) => {
+        const pair = openVolumePair();
+        try {
+          growTree(pair.source, tree);
+          const { snapshotId } = await pair.snapshot();
+          for (const [key, body] of [...pair.store.objects]) {
+            const broken = damage(body, [], { kind: "flip", at, bit });
+            if (broken !== null) pair.store.objects.set(key, broken);
+            await expect(pair.hydrateTo("copy", snapshotId), key).rejects.toThrow();
+            pair.store.objects.set(key, body);
+          }
+          await pair.hydrateTo("copy", snapshotId);
+        } finally {
+          pair.remove();
+        }
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});

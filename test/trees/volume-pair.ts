@@ -1,0 +1,82 @@
+/** A volume and its copies in a scratch directory, over a store in memory: the setting of the engine's tests. */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { linuxFileSystem } from "../../adapters/linux.ts";
+import { type HydrateResult, hydrate } from "../../volume/hydrate/hydrate.ts";
+import {
+  createMemoryObjectStore,
+  type MemoryObjectStore,
+} from "../../volume/memory-object-store.ts";
+import type { ObjectStore } from "../../volume/object-store.ts";
+import { type SnapshotSummary, writeSnapshot } from "../../volume/write-snapshot.ts";
+
+export interface VolumePair {
+  /** The directory that an application would have mounted. */
+  readonly source: string;
+  readonly scratch: string;
+  readonly store: MemoryObjectStore;
+  /** Takes the next snapshot of the source, with the one before as its parent. */
+  snapshot(): Promise<SnapshotSummary>;
+  /** Hydrates a snapshot into a directory of that name in the scratch directory. */
+  hydrateTo(name: string, snapshotId: string, base?: string): Promise<HydrateResult>;
+  pathOf(name: string): string;
+  remove(): void;
+}
+
+export const PREFIX = "projects/p/volumes/v";
+
+/** `root`: where to make the scratch directory; its file system is the one under test. */
+export const openVolumePair = (
+  root: string = tmpdir(),
+  over: (store: MemoryObjectStore) => ObjectStore = (store) => store,
+): VolumePair => {
+  const scratch = mkdtempSync(join(root, "bagage-test-"));
+  const source = join(scratch, "source");
+  mkdirSync(source);
+  const store = createMemoryObjectStore();
+  const { signal } = new AbortController();
+  let taken = 0;
+  let parent: string | null = null;
+  const common = { store: over(store), prefix: PREFIX, fileSystem: linuxFileSystem };
+  const pathOf = (name: string): string => join(scratch, name);
+  return {
+    source,
+    scratch,
+    store,
+    snapshot: async () => {
+      taken += 1;
+      const snapshotId = `s${taken}`;
+      const summary = await writeSnapshot(
+        {
+          ...common,
+          directory: source,
+          indexFile: pathOf("source.index"),
+          snapshotId,
+          epoch: 1,
+          attempt: `a${taken}`,
+          parent,
+        },
+        signal,
+      );
+      parent = snapshotId;
+      return summary;
+    },
+    hydrateTo: (name, snapshotId, base) =>
+      hydrate(
+        {
+          ...common,
+          snapshotId,
+          directory: pathOf(name),
+          indexFile: pathOf(`${name}.index`),
+          base:
+            base === undefined
+              ? null
+              : { directory: pathOf(base), indexFile: pathOf(`${base}.index`) },
+        },
+        signal,
+      ),
+    pathOf,
+    remove: () => rmSync(scratch, { recursive: true }),
+  };
+};
