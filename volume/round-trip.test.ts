@@ -31,6 +31,7 @@ const snapshot = (copy: string, id: string, parent: string | null) => {
     {
       directory,
       indexFile: join(root, copy, "index"),
+      parentIndexFile: join(root, copy, "index"),
       store,
       prefix,
       snapshotId: id,

@@ -29,8 +29,10 @@ export interface Progress {
 export interface WriteSnapshotOptions {
   /** The data; nothing is written into it. */
   readonly directory: string;
-  /** Stands on the same file system, outside the data. Read if it fits the parent, then replaced. */
+  /** Where this snapshot's index is written: on the data's file system, outside the data. */
   readonly indexFile: string;
+  /** The parent's index; the same file where the new one shall replace it. */
+  readonly parentIndexFile: string;
   readonly store: ObjectStore;
   readonly prefix: string;
   readonly snapshotId: string;
@@ -63,7 +65,7 @@ export const writeSnapshot = async (
 ): Promise<SnapshotSummary> => {
   const { indexFile, store, prefix, epoch, attempt, snapshotId, fileSystem } = options;
   const trustedBeforeNs = settleFileSystem(indexFile, fileSystem) - TICK_NS;
-  const found = options.parent === null ? null : await openIndex(indexFile);
+  const found = options.parent === null ? null : await openIndex(options.parentIndexFile);
   const known = found?.header.snapshotId === options.parent ? found : null;
   const cursor = openCursor(known);
   const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
