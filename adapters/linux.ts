@@ -2,27 +2,34 @@
  * The few system calls that Node has no API for, through koffi: an FFI that ships its binaries and
  * needs no compiler. Signatures from the Linux man pages (2) named at each call.
  */
+import { chmodSync } from "node:fs";
 import { constants as osConstants } from "node:os";
 import koffi from "koffi";
 import { TerminalError } from "../volume/errors.ts";
-import type { FileSystem } from "../volume/file-system.ts";
+import type { FileSystem, FileTarget } from "../volume/file-system.ts";
 
 const libc = koffi.load("libc.so.6");
-koffi.struct("bagage_timespec", { tv_sec: "int64", tv_nsec: "int64" });
 
-/** listxattr(2), getxattr(2), setxattr(2): the forms that do not follow a link. */
+/** listxattr(2), getxattr(2), setxattr(2), removexattr(2): the forms that do not follow a link. */
 const llistxattr = libc.func("int64 llistxattr(const void *path, void *list, size_t size)");
+const flistxattr = libc.func("int64 flistxattr(int fd, void *list, size_t size)");
 const lgetxattr = libc.func(
   "int64 lgetxattr(const void *path, const char *name, void *value, size_t size)",
 );
+const fgetxattr = libc.func("int64 fgetxattr(int fd, const char *name, void *value, size_t size)");
 const lsetxattr = libc.func(
   "int lsetxattr(const void *path, const char *name, const void *value, size_t size, int flags)",
 );
-const lremovexattr = libc.func("int lremovexattr(const void *path, const char *name)");
-/** utimensat(2) */
-const utimensat = libc.func(
-  "int utimensat(int dirfd, const void *path, const bagage_timespec *times, int flags)",
+const fsetxattr = libc.func(
+  "int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)",
 );
+const lremovexattr = libc.func("int lremovexattr(const void *path, const char *name)");
+const fremovexattr = libc.func("int fremovexattr(int fd, const char *name)");
+/** utimensat(2), futimens(3) */
+const utimensat = libc.func(
+  "int utimensat(int dirfd, const void *path, const void *times, int flags)",
+);
+const futimens = libc.func("int futimens(int fd, const void *times)");
 /** mkfifo(3) */
 const mkfifo = libc.func("int mkfifo(const void *path, uint mode)");
 /** lseek(2) */
@@ -42,8 +49,9 @@ const XATTR_LIST_BYTES = 65_536;
 
 const cString = (path: Buffer): Buffer => Buffer.concat([path, Buffer.of(0)]);
 
-const fail = (call: string, path: string): never => {
+const fail = (call: string, target: FileTarget): never => {
   const errno = koffi.errno();
+  const path = typeof target === "number" ? `descriptor ${target}` : target.toString();
   const code =
     Object.entries(osConstants.errno).find(([, value]) => value === errno)?.[0] ?? String(errno);
   const cause = Object.assign(new Error(`${call}: ${code}`), { code, errno, syscall: call, path });
@@ -51,15 +59,28 @@ const fail = (call: string, path: string): never => {
     ? cause
     : new TerminalError(`${call} ${path}: ${code}`, {
         code: "system-call-failed",
+        hint: hintFor(code),
         data: { errno: code },
         cause,
       });
 };
 
-const listNames = (path: Buffer): string[] => {
-  const list = Buffer.alloc(XATTR_LIST_BYTES);
-  const bytes = Number(llistxattr(cString(path), list, list.length));
-  if (bytes < 0) return koffi.errno() === EOPNOTSUPP ? [] : fail("llistxattr", path.toString());
+const hintFor = (code: string): string =>
+  code === "EOPNOTSUPP" || code === "ENOTSUP"
+    ? "this file system does not take such attributes; use one that does"
+    : "check that the node runs as root, and the health of the file system";
+
+/** One buffer for all calls: they are synchronous, and most files have no attribute at all. */
+const list = Buffer.alloc(XATTR_LIST_BYTES);
+
+const listNames = (target: FileTarget): string[] => {
+  const bytes = Number(
+    typeof target === "number"
+      ? flistxattr(target, list, list.length)
+      : llistxattr(cString(target), list, list.length),
+  );
+  if (bytes < 0) return koffi.errno() === EOPNOTSUPP ? [] : fail("listxattr", target);
+  if (bytes === 0) return [];
   return list
     .subarray(0, bytes)
     .toString("utf8")
@@ -68,39 +89,60 @@ const listNames = (path: Buffer): string[] => {
     .sort();
 };
 
-const readXattr = (path: Buffer, name: string): Buffer | null => {
+const readXattr = (target: FileTarget, name: string): Buffer | null => {
   for (let size = 1_024; ; size *= 8) {
     const value = Buffer.alloc(size);
-    const bytes = Number(lgetxattr(cString(path), name, value, size));
+    const bytes = Number(
+      typeof target === "number"
+        ? fgetxattr(target, name, value, size)
+        : lgetxattr(cString(target), name, value, size),
+    );
     if (bytes >= 0) return value.subarray(0, bytes);
     if (koffi.errno() === ENODATA) return null;
-    if (koffi.errno() !== ERANGE) return fail("lgetxattr", path.toString());
+    if (koffi.errno() !== ERANGE) return fail("getxattr", target);
   }
 };
 
+/** Two equal `struct timespec` of 64-bit fields: seconds rounded down, nanoseconds from there. */
+const timespecs = (timeNs: bigint): Buffer => {
+  const seconds = timeNs / NS_PER_S - (timeNs % NS_PER_S < 0n ? 1n : 0n);
+  const bytes = Buffer.alloc(32);
+  for (const at of [0, 16]) {
+    bytes.writeBigInt64LE(seconds, at);
+    bytes.writeBigInt64LE(timeNs - seconds * NS_PER_S, at + 8);
+  }
+  return bytes;
+};
+
 export const linuxFileSystem: FileSystem = {
-  listXattrs: (path) =>
-    listNames(path).flatMap((name) => {
-      const value = readXattr(path, name);
+  listXattrs: (target) =>
+    listNames(target).flatMap((name) => {
+      const value = readXattr(target, name);
       return value === null ? [] : [{ name, value }];
     }),
-  setXattr: (path, name, value) => {
-    if (lsetxattr(cString(path), name, value, value.length, 0) !== 0) {
-      fail("lsetxattr", path.toString());
-    }
+  setXattr: (target, name, value) => {
+    const result =
+      typeof target === "number"
+        ? fsetxattr(target, name, value, value.length, 0)
+        : lsetxattr(cString(target), name, value, value.length, 0);
+    if (result !== 0) fail(`setxattr ${name}`, target);
   },
-  removeXattr: (path, name) => {
-    if (lremovexattr(cString(path), name) !== 0) fail("lremovexattr", path.toString());
+  removeXattr: (target, name) => {
+    const result =
+      typeof target === "number" ? fremovexattr(target, name) : lremovexattr(cString(target), name);
+    if (result !== 0) fail(`removexattr ${name}`, target);
   },
-  setTimes: (path, mtimeNs) => {
-    const sec = mtimeNs / NS_PER_S - (mtimeNs % NS_PER_S < 0n ? 1n : 0n);
-    const time = { tv_sec: sec, tv_nsec: mtimeNs - sec * NS_PER_S };
-    if (utimensat(AT_FDCWD, cString(path), [time, time], AT_SYMLINK_NOFOLLOW) !== 0) {
-      fail("utimensat", path.toString());
-    }
+  setTimes: (target, mtimeNs) => {
+    const times = timespecs(mtimeNs);
+    const result =
+      typeof target === "number"
+        ? futimens(target, times)
+        : utimensat(AT_FDCWD, cString(target), times, AT_SYMLINK_NOFOLLOW);
+    if (result !== 0) fail("utimensat", target);
   },
   makeFifo: (path, mode) => {
-    if (mkfifo(cString(path), mode) !== 0) fail("mkfifo", path.toString());
+    if (mkfifo(cString(path), mode) !== 0) fail("mkfifo", path);
+    chmodSync(path, mode);
   },
   dataRanges: (fd, size) => {
     const ranges: { offset: number; length: number }[] = [];
@@ -120,6 +162,6 @@ export const linuxFileSystem: FileSystem = {
     return ranges;
   },
   syncFileSystem: (fd) => {
-    if (syncfs(fd) !== 0) fail("syncfs", String(fd));
+    if (syncfs(fd) !== 0) fail("syncfs", fd);
   },
 };

@@ -52,6 +52,7 @@ export const openVolumePair = (
           ...common,
           directory: source,
           indexFile: pathOf("source.index"),
+          parentIndexFile: pathOf("source.index"),
           snapshotId,
           epoch: 1,
           attempt: `a${taken}`,

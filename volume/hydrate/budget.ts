@@ -21,7 +21,7 @@ export const HYDRATE_BUDGET: Budget = {
 const NAME_BYTES_MAX = 255;
 const DOT = 0x2e;
 
-const refuse = (what: string): TerminalError =>
+export const refuse = (what: string): TerminalError =>
   new TerminalError(`snapshot refused: ${what}`, {
     code: "snapshot-refused",
     hint: "it was not written by this program, or is damaged; nothing was written outside",

@@ -2,7 +2,15 @@
  * The open directories from the root to where the hydrate works. A child is reached only through its
  * parent's descriptor, so a link that takes a directory's place leads nowhere.
  */
-import { closeSync, constants, fchmodSync, fchownSync, openSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  openSync,
+  readdirSync,
+  rmSync,
+} from "node:fs";
 import { comparePaths, type DirectoryEntry } from "../entry.ts";
 import type { FileSystem } from "../file-system.ts";
 import { throughFd } from "../scan/walk.ts";
@@ -14,17 +22,22 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOL
 interface OpenDirectory {
   readonly path: Buffer;
   readonly fd: number;
-  readonly entry: DirectoryEntry | null;
+  readonly entry: DirectoryEntry;
+  /** Names that stood in it and that the snapshot has not named so far, as latin1 text. */
+  readonly strays: Set<string>;
+}
+
+export interface Place {
+  /** A path through the parent's descriptor; valid until the next call of `enter`. */
+  readonly at: Buffer;
+  /** Something of exactly this name stands there from before. */
+  readonly isThere: boolean;
 }
 
 export interface DirectoryStack {
   /** Where a child of an open directory can be reached; leaves the directories beside it. */
-  enter(path: Buffer): Buffer;
-  /** The same without leaving anything; null when its directory is not open. */
-  peek(path: Buffer): Buffer | null;
-  push(entry: DirectoryEntry, at: Buffer): void;
-  /** Directories left since the last call are closed; their children are finished. */
-  release(): void;
+  enter(path: Buffer): Place;
+  push(entry: DirectoryEntry, place: Place): void;
   /** Finishes all directories that are still open, the root included. */
   leaveAll(): void;
   /** Closes every descriptor; harmless to repeat. */
@@ -33,61 +46,56 @@ export interface DirectoryStack {
 
 export const openDirectoryStack = (root: string, fileSystem: FileSystem): DirectoryStack => {
   const stack: OpenDirectory[] = [];
-  let left: number[] = [];
   let last: Buffer | null = null;
   let rootFd: number | null = openSync(root, DIRECTORY);
 
   const leave = (): void => {
-    const directory = stack.pop();
+    const directory = stack.at(-1);
     if (directory === undefined) return;
-    if (directory.entry !== null) finishDirectory(directory.fd, directory.entry, fileSystem);
-    left.push(directory.fd);
+    finishDirectory(directory, fileSystem);
+    closeSync(directory.fd);
+    stack.pop();
   };
-  const release = (): void => {
-    for (const fd of left) closeSync(fd);
-    left = [];
-  };
-  const parentOf = (path: Buffer): Buffer => path.subarray(0, Math.max(0, path.lastIndexOf("/")));
-  const nameOf = (path: Buffer): Buffer => path.subarray(path.lastIndexOf("/") + 1);
   return {
     enter: (path) => {
-      if (last !== null && comparePaths(last, path) >= 0)
+      if (last !== null && comparePaths(last, path) >= 0) {
         throw refuseEntry(path, "is out of order");
+      }
       last = path;
       splitPath(path);
-      if (path.length === 0 && rootFd !== null) return throughFd(rootFd);
-      const parent = parentOf(path);
+      if (path.length === 0 && rootFd !== null) return { at: throughFd(rootFd), isThere: true };
+      const parent = path.subarray(0, Math.max(0, path.lastIndexOf("/")));
+      const name = path.subarray(path.lastIndexOf("/") + 1);
       while (stack.length > 0 && stack.at(-1)?.path.equals(parent) !== true) leave();
       const directory = stack.at(-1);
       if (directory === undefined) throw refuseEntry(path, "lies in no directory of the snapshot");
-      return throughFd(directory.fd, nameOf(path));
+      const isThere = directory.strays.delete(name.toString("latin1"));
+      return { at: throughFd(directory.fd, name), isThere };
     },
-    peek: (path) => {
-      const directory = stack.find((open) => open.path.equals(parentOf(path)));
-      return directory === undefined ? null : throughFd(directory.fd, nameOf(path));
+    push: (entry, { at, isThere }) => {
+      const fd = openSync(at, DIRECTORY);
+      const names = isThere ? readdirSync(throughFd(fd), { encoding: "buffer" }) : [];
+      const strays = new Set(names.map((name) => name.toString("latin1")));
+      stack.push({ path: entry.path, fd, entry, strays });
     },
-    push: (entry, at) => {
-      stack.push({ path: entry.path, fd: openSync(at, DIRECTORY), entry });
-    },
-    release,
     leaveAll: () => {
       while (stack.length > 0) leave();
-      release();
     },
     closeAll: () => {
       for (const { fd } of stack.splice(0)) closeSync(fd);
-      release();
       if (rootFd !== null) closeSync(rootFd);
       rootFd = null;
     },
   };
 };
 
-/** Times last: they would change with everything else. */
-const finishDirectory = (fd: number, entry: DirectoryEntry, fileSystem: FileSystem): void => {
-  const at = throughFd(fd);
+/** Removes what the snapshot does not have. Times last: they would change with everything else. */
+const finishDirectory = ({ fd, entry, strays }: OpenDirectory, fileSystem: FileSystem): void => {
+  for (const name of strays) {
+    rmSync(throughFd(fd, Buffer.from(name, "latin1")), { recursive: true });
+  }
   fchownSync(fd, entry.uid, entry.gid);
   fchmodSync(fd, entry.mode);
-  applyXattrs(at, entry, fileSystem);
-  fileSystem.setTimes(at, entry.mtimeNs);
+  applyXattrs(fd, entry, fileSystem);
+  fileSystem.setTimes(fd, entry.mtimeNs);
 };

@@ -41,8 +41,9 @@ export interface FileTask {
 export interface OpenFileRequest {
   readonly entry: FileEntry;
   readonly at: Buffer;
+  /** Something stands in its place already, as `old` says or not. */
+  readonly isThere: boolean;
   readonly old: FoundEntry | null;
-  readonly directory: string;
   readonly baseDirectory: string | null;
 }
 
@@ -50,7 +51,7 @@ const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constan
 const REOPEN = constants.O_RDWR | constants.O_NOFOLLOW;
 
 export const openFile = (request: OpenFileRequest): FileTask => {
-  const { entry, at } = request;
+  const { entry } = request;
   const start = openStart(request);
   const blocks: BlockDigests = new Map(start.blocks);
   let fd: number | null = start.fd;
@@ -92,8 +93,8 @@ export const openFile = (request: OpenFileRequest): FileTask => {
       }
       fchownSync(opened(), entry.uid, entry.gid);
       fchmodSync(opened(), entry.mode);
-      applyXattrs(at, entry, fileSystem);
-      fileSystem.setTimes(at, entry.mtimeNs);
+      applyXattrs(opened(), entry, fileSystem);
+      fileSystem.setTimes(opened(), entry.mtimeNs);
       identity = identityOf(opened());
       closeSync(opened());
       fd = null;
@@ -115,10 +116,12 @@ interface Start {
 }
 
 const openStart = (request: OpenFileRequest): Start => {
-  const { at, old, baseDirectory, entry } = request;
-  const kept = baseDirectory === null ? reopen(at, old) : copyBase(baseDirectory, at, old, entry);
-  if (kept !== null) return kept;
-  if (baseDirectory === null && old !== null) rmSync(at, { recursive: true, force: true });
+  const { at, isThere, old, baseDirectory, entry } = request;
+  const reopened = isThere && baseDirectory === null ? reopen(at, old) : null;
+  if (reopened !== null) return reopened;
+  if (isThere) rmSync(at, { recursive: true });
+  const copied = baseDirectory === null ? null : copyBase(baseDirectory, at, old, entry);
+  if (copied !== null) return copied;
   try {
     return { fd: openSync(at, CREATE, 0o600), blocks: new Map(), extents: [], size: 0 };
   } catch (error) {

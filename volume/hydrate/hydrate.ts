@@ -18,7 +18,7 @@ import { createIndex, type IndexedEntry, type IndexReader, openIndex } from "../
 import type { ObjectStore } from "../object-store.ts";
 import { readSnapshot, type Snapshot } from "../snapshot.ts";
 import { decodeSegment, segmentFromJson } from "../tree.ts";
-import { type Budget, checkSnapshot, HYDRATE_BUDGET } from "./budget.ts";
+import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts";
 import { openPlacer, type Placer } from "./place-entries.ts";
 
 /** A tick of the file system's clock, twice: what is written later has a later ctime. */
@@ -91,7 +91,11 @@ export const hydrate = async (
   const index = createIndex(indexFile, { format: 1, snapshotId });
   try {
     const digests: string[] = [];
+    let claimedBytes = 0;
     for await (const { ref, entries } of readSegments(snapshot, options, counts, signal)) {
+      claimedBytes += sizeOf(entries);
+      if (claimedBytes > snapshot.bytes)
+        throw refuse(`files larger than its ${snapshot.bytes} bytes`);
       digests.push(ref.contentDigest);
       index.add(ref, await placeSegment(placer, entries));
     }
@@ -126,6 +130,9 @@ const placeSegment = async (placer: Placer, entries: readonly Entry[]): Promise<
   await placer.flush();
   return placed.map((read) => read());
 };
+
+const sizeOf = (entries: readonly Entry[]): number =>
+  entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
 
 const syncDirectory = (directory: string, fileSystem: FileSystem): void => {
   const fd = openSync(directory, "r");

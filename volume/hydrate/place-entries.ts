@@ -2,16 +2,23 @@
  * Puts the entries of a tree in their places, in tree order. Files are opened now and filled in
  * batches, because their bytes come from the store in ranges that many files share.
  */
-import { lchownSync, linkSync, lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
-import { describeEntry } from "../content-digest.ts";
+import {
+  chmodSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import type { Entry, FileEntry } from "../entry.ts";
-import { TerminalError } from "../errors.ts";
 import type { FileSystem } from "../file-system.ts";
 import type { FoundEntry, IndexCursor } from "../index-cursor.ts";
 import type { IndexedEntry } from "../local-index.ts";
 import type { ObjectStore } from "../object-store.ts";
+import { isGone } from "../scan/walk.ts";
 import { refuseEntry } from "./budget.ts";
-import { openDirectoryStack } from "./directory-stack.ts";
+import { openDirectoryStack, type Place } from "./directory-stack.ts";
 import { type FileTask, openFile } from "./file-task.ts";
 import { openFillBatch } from "./fill-batch.ts";
 import { applyXattrs } from "./metadata.ts";
@@ -34,7 +41,7 @@ export interface Placer {
   place(entry: Entry): Promise<() => IndexedEntry>;
   /** Every file placed so far has its verified content and its metadata. */
   flush(): Promise<void>;
-  /** Removes what the snapshot does not have and finishes the directories. Once, last. */
+  /** Finishes the directories. Once, last. */
   finish(): Promise<void>;
   /** Lets go of every descriptor; for the way out, whether it succeeded or not. */
   close(): void;
@@ -44,43 +51,32 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
   const { directory, baseDirectory, known, fileSystem, counts } = options;
   const stack = openDirectoryStack(directory, fileSystem);
   const batch = openFillBatch(options, signal);
-  const isInPlace = baseDirectory === null;
-  if (isInPlace) {
-    known.onSkipped(({ entry }) => {
-      const at = stack.peek(entry.path);
-      if (at !== null) rmSync(at, { recursive: true, force: true });
-    });
-  }
-  const placeFile = async (entry: FileEntry, at: Buffer, old: FoundEntry | null) => {
-    const task: FileTask = openFile({ entry, at, old, directory, baseDirectory });
+  const placeFile = async (entry: FileEntry, place: Place, old: FoundEntry | null) => {
+    const task: FileTask = openFile({ ...place, entry, old, baseDirectory });
     counts.files += 1;
     counts.reusedBytes += task.reusedBytes;
     await batch.add(task);
     return () => task.result();
   };
-  const flush = async (): Promise<void> => {
-    await batch.flush();
-    stack.release();
-  };
   return {
     place: async (entry) => {
       signal.throwIfAborted();
+      if (entry.path.length === 0 && entry.type !== "directory") {
+        throw refuseEntry(entry.path, "is the root, and no directory");
+      }
       const old = await known.seek(entry.path);
-      const at = stack.enter(entry.path);
-      if (entry.type === "file") return placeFile(entry, at, old);
-      const here = isInPlace ? (old?.entry ?? null) : null;
+      const place = stack.enter(entry.path);
+      if (entry.type === "file") return placeFile(entry, place, old);
       if (entry.type === "directory") {
-        placeDirectory(entry.path, at, here);
-        stack.push(entry, at);
+        stack.push(entry, placeDirectory(entry.path, place));
       } else {
-        placeOther(entry, at, here, directory, fileSystem);
+        placeOther(entry, place, directory, fileSystem);
       }
       return () => ({ entry, identity: null, blocks: new Map() });
     },
-    flush,
+    flush: () => batch.flush(),
     finish: async () => {
-      await known.drain();
-      await flush();
+      await batch.flush();
       stack.leaveAll();
     },
     close: () => {
@@ -90,51 +86,51 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
   };
 };
 
-const placeDirectory = (path: Buffer, at: Buffer, here: Entry | null): void => {
-  if (path.length === 0) return;
-  if (here !== null && here.type !== "directory") rmSync(at, { recursive: true, force: true });
-  try {
-    mkdirSync(at, 0o700);
-  } catch (error) {
-    const isThere = (error as NodeJS.ErrnoException).code === "EEXIST";
-    if (!isThere || here?.type !== "directory" || !lstatSync(at).isDirectory()) {
-      throw refuseEntry(path, "stands twice in the snapshot");
-    }
-  }
+/** The place as a directory, and whether it is one that may have something in it. */
+const placeDirectory = (path: Buffer, { at, isThere }: Place): Place => {
+  if (path.length === 0) return { at, isThere };
+  if (isThere && lstatSync(at).isDirectory()) return { at, isThere };
+  if (isThere) rmSync(at);
+  create(path, () => mkdirSync(at, 0o700));
+  return { at, isThere: false };
 };
 
 const placeOther = (
   entry: Exclude<Entry, { type: "file" | "directory" }>,
-  at: Buffer,
-  here: Entry | null,
+  { at, isThere }: Place,
   root: string,
   fileSystem: FileSystem,
 ): void => {
-  const isSame =
-    here !== null && entry.type !== "hardlink" && describeEntry(here) === describeEntry(entry);
-  if (isSame) return;
-  if (here !== null) rmSync(at, { recursive: true, force: true });
+  if (isThere) rmSync(at, { recursive: true });
   if (entry.type === "hardlink") {
     linkTo(root, entry, at);
     return;
   }
-  if (entry.type === "symlink") symlinkSync(entry.target, at);
-  else fileSystem.makeFifo(at, entry.mode);
+  if (entry.type === "symlink") create(entry.path, () => symlinkSync(entry.target, at));
+  else create(entry.path, () => fileSystem.makeFifo(at, 0o600));
   lchownSync(at, entry.uid, entry.gid);
+  if (entry.type === "fifo") chmodSync(at, entry.mode);
   applyXattrs(at, entry, fileSystem);
   fileSystem.setTimes(at, entry.mtimeNs);
 };
 
+/** On a file system that folds names, two entries can be one: never one written over the other. */
+const create = (path: Buffer, make: () => void): void => {
+  try {
+    make();
+  } catch (error) {
+    const isTwin = (error as NodeJS.ErrnoException).code === "EEXIST";
+    throw isTwin ? refuseEntry(path, "stands twice in the snapshot") : error;
+  }
+};
+
 const linkTo = (root: string, entry: Extract<Entry, { type: "hardlink" }>, at: Buffer): void => {
-  withParentOf(root, entry.target, (existing) => {
-    if (!lstatSync(existing).isFile()) throw refuseEntry(entry.path, "links to what is no file");
-    try {
-      linkSync(existing, at);
-    } catch (cause) {
-      throw new TerminalError(`can't link ${entry.path.toString()}`, {
-        code: "link-failed",
-        cause,
-      });
-    }
-  });
+  try {
+    withParentOf(root, entry.target, (existing) => {
+      if (!lstatSync(existing).isFile()) throw refuseEntry(entry.path, "links to what is no file");
+      create(entry.path, () => linkSync(existing, at));
+    });
+  } catch (error) {
+    throw isGone(error) ? refuseEntry(entry.path, "links to what is not in the snapshot") : error;
+  }
 };
