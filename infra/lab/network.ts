@@ -17,6 +17,10 @@ export interface LabHost {
 const HOST_NUMBERS = { store: 10, queue: 11, x: 21, y: 22, z: 23 } as const;
 export type HostName = keyof typeof HOST_NUMBERS;
 
+/** The hosts that run a Docker engine. */
+export const NODE_NAMES = ["x", "y", "z"] as const satisfies readonly HostName[];
+export type NodeName = (typeof NODE_NAMES)[number];
+
 /** An interface name has at most 15 bytes: `bagage-99` fits, with room for none but short ids. */
 export const switchNamespace = (id: string): string => `bagage-${id}`;
 
