@@ -9,7 +9,7 @@
  *
  * A role changes by one rename, so a start under an old epoch finds no directory to mount.
  */
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { TerminalError } from "../volume/errors.ts";
@@ -18,7 +18,7 @@ import { readJsonFile, writeFileDurably } from "./durable-file.ts";
 
 /** What the data are known to be. Written before the copy takes on a role that relies on it. */
 export const Marker = z.strictObject({
-  /** The snapshot that the data equal (sealed, staging) or began from (live); null: began empty. */
+  /** The snapshot that the data equal. Null where they are being written to, or were when last seen. */
   snapshotId: SnapshotId.nullable(),
   digest: z.string().nullable(),
   bytes: z.int().nonnegative(),
@@ -37,10 +37,27 @@ export interface Copy {
   readonly marker: Marker | null;
 }
 
+const markerPath = (copyPath: string): string => join(copyPath, "marker.json");
+
 const COPY_NAME = /^(live|sealed|branch)-e(\d+)$/;
 
 export const dataPath = (copyPath: string): string => join(copyPath, "data");
-export const indexPath = (copyPath: string): string => join(copyPath, "index");
+/** The engine's index of a snapshot; a copy may have those of several, to choose a parent from. */
+export const indexPath = (copyPath: string, snapshotId: SnapshotId): string =>
+  join(copyPath, `${INDEX_PREFIX}${snapshotId}`);
+
+const INDEX_PREFIX = "index-";
+
+/** Snapshots that the copy has an index of, newest first. */
+export const listIndexes = async (copyPath: string): Promise<SnapshotId[]> => {
+  const found: { id: SnapshotId; atMs: number }[] = [];
+  for (const name of await readdir(copyPath)) {
+    const id = SnapshotId.safeParse(name.slice(INDEX_PREFIX.length));
+    if (!name.startsWith(INDEX_PREFIX) || !id.success) continue;
+    found.push({ id: id.data, atMs: (await stat(join(copyPath, name))).mtimeMs });
+  }
+  return found.sort((a, b) => b.atMs - a.atMs).map(({ id }) => id);
+};
 
 export interface NodeDisk {
   readonly root: string;
@@ -50,12 +67,19 @@ export interface NodeDisk {
   listProjects(): Promise<ProjectId[]>;
   listVolumes(project: ProjectId): Promise<VolumeName[]>;
   listCopies(project: ProjectId, volume: VolumeName): Promise<Copy[]>;
+  readMarker(copyPath: string): Promise<Marker | null>;
   writeMarker(copyPath: string, marker: Marker): Promise<void>;
+  /** Creates the copy's directory, without data, unless it is there. */
+  ensureCopy(copyPath: string): Promise<void>;
+  renameIndex(copyPath: string, from: SnapshotId, to: SnapshotId): Promise<void>;
+  /** Removes all indexes but one. */
+  dropIndexes(copyPath: string, but: SnapshotId): Promise<void>;
   /** Creates an empty copy whose data directory any user of the container may write to. */
   createEmpty(copyPath: string, nowMs: number): Promise<void>;
   /** Atomic and durable; refuses to replace an existing copy. */
   moveCopy(from: string, to: string): Promise<void>;
   remove(copyPath: string): Promise<void>;
+  freeBytes(): Promise<number>;
 }
 
 /** Everybody in the container; the directories above are closed to everybody else on the host. */
@@ -73,8 +97,21 @@ export const openNodeDisk = (root: string): NodeDisk => {
     listProjects: async () => (await listDirectories(volumes)) as ProjectId[],
     listVolumes: async (project) => (await listDirectories(join(volumes, project))) as VolumeName[],
     listCopies: async (project, volume) => listCopies(volumePath(project, volume)),
+    readMarker: (copyPath) => readJsonFile(markerPath(copyPath), Marker),
     writeMarker: (copyPath, marker) =>
-      writeFileDurably(join(copyPath, "marker.json"), JSON.stringify(marker)),
+      writeFileDurably(markerPath(copyPath), JSON.stringify(marker)),
+    ensureCopy: async (copyPath) => {
+      await mkdir(copyPath, { recursive: true, mode: PRIVATE_MODE });
+    },
+    renameIndex: async (copyPath, from, to) => {
+      const indexes = await listIndexes(copyPath);
+      if (indexes.includes(from)) await rename(indexPath(copyPath, from), indexPath(copyPath, to));
+    },
+    dropIndexes: async (copyPath, but) => {
+      for (const id of await listIndexes(copyPath)) {
+        if (id !== but) await rm(indexPath(copyPath, id), { force: true });
+      }
+    },
     createEmpty: async (copyPath, nowMs) => {
       const draft = `${copyPath}.new`;
       await rm(draft, { recursive: true, force: true });
@@ -89,11 +126,15 @@ export const openNodeDisk = (root: string): NodeDisk => {
         files: 0,
         writtenAtMs: nowMs,
       };
-      await writeFileDurably(join(draft, "marker.json"), JSON.stringify(marker));
+      await writeFileDurably(markerPath(draft), JSON.stringify(marker));
       await moveDurably(draft, copyPath);
     },
     moveCopy: moveDurably,
     remove: (copyPath) => rm(copyPath, { recursive: true, force: true }),
+    freeBytes: async () => {
+      const { bavail, bsize } = await statfs(root);
+      return bavail * bsize;
+    },
   };
 };
 
@@ -117,7 +158,7 @@ const listCopies = async (path: string): Promise<Copy[]> => {
       role: (match?.[1] ?? "staging") as Copy["role"],
       epoch: Epoch.parse(Number(match?.[2] ?? 0)),
       path: copyPath,
-      marker: await readJsonFile(join(copyPath, "marker.json"), Marker),
+      marker: await readJsonFile(markerPath(copyPath), Marker),
     });
   }
   return copies;

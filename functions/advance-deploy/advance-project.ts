@@ -1,0 +1,199 @@
+/**
+ * Moves a project on as far as it can go: load the record, fold in all that is known, save, and send
+ * what is outstanding. Safe to run at any time, any number of times, in several processes at once:
+ * the record's chain lets one of them win, and the others look again.
+ */
+import { openKey, pendingKey } from "../../adapters/store-keys.ts";
+import { ConflictError, TerminalError } from "../../volume/errors.ts";
+import { decide } from "../../workflows/deploy/decide.ts";
+import { type Duty, duties, isOpen } from "../../workflows/deploy/duties.ts";
+import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
+import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
+import type { ProjectId } from "../../workflows/ids.ts";
+import type { ProjectState } from "../../workflows/record.ts";
+import type { ControlPorts } from "../control-ports.ts";
+import { nodeQueue, type StepMessage } from "../messages.ts";
+import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
+
+const CONFLICTS_MAX = 100;
+const PASSES_MAX = 100;
+
+export interface AdvanceRequest {
+  readonly project: ProjectId;
+  /** A pending request to take up first. */
+  readonly requestId?: string | undefined;
+  /** An input that came with the message itself. */
+  readonly input?: Input | undefined;
+  readonly resend: boolean;
+}
+
+/** What a refused input answers; null when there was none, or it was accepted. */
+export interface AdvanceResult {
+  readonly state: ProjectState;
+  readonly refusal: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+  } | null;
+}
+
+export const advanceProject = async (
+  ports: ControlPorts,
+  request: AdvanceRequest,
+  signal: AbortSignal,
+): Promise<AdvanceResult> => {
+  let first: AdvanceRequest | null = request;
+  let refusal: AdvanceResult["refusal"] = null;
+  for (let pass = 0; pass < PASSES_MAX; pass += 1) {
+    const round: Round = await advanceOnce(ports, request.project, first, signal);
+    refusal = round.refusal ?? refusal;
+    if (round.kind === "settled") {
+      if (request.resend) await sendSteps(ports, duties(round.state), signal);
+      const done = isOpen(round.state) ? [] : [openKey(request.project)];
+      if (request.requestId !== undefined)
+        done.push(pendingKey(request.project, request.requestId));
+      if (done.length > 0) await ports.store.delete(done, signal);
+      return { state: round.state, refusal };
+    }
+    first = null;
+    await sendSteps(ports, round.newSteps, signal);
+  }
+  throw new TerminalError(`project ${request.project} does not settle`, { code: "never-settles" });
+};
+
+interface Round {
+  readonly kind: "moved" | "settled";
+  readonly state: ProjectState;
+  readonly newSteps: readonly Duty[];
+  readonly refusal: AdvanceResult["refusal"];
+}
+
+/** One revision: everything known now folded in, saved once. Repeats itself after a lost race. */
+const advanceOnce = async (
+  ports: ControlPorts,
+  project: ProjectId,
+  request: AdvanceRequest | null,
+  signal: AbortSignal,
+): Promise<Round> => {
+  for (let conflict = 0; conflict < CONFLICTS_MAX; conflict += 1) {
+    const loaded = await ports.records.load(project, signal);
+    if (loaded === null) {
+      throw new TerminalError(`no project ${project}`, {
+        code: "unknown-project",
+        hint: `bagage project add ${project}`,
+      });
+    }
+    const folded = await foldInputs(ports, loaded.state, request, signal);
+    if (folded.state === loaded.state) {
+      return { kind: "settled", state: loaded.state, newSteps: [], refusal: folded.refusal };
+    }
+    try {
+      // The mark comes first: from then on the sweep looks after the project.
+      if (isOpen(folded.state) && !isOpen(loaded.state)) {
+        await ports.store.put(openKey(project), new Uint8Array(), {}, signal);
+      }
+      const saved = await ports.records.save(project, loaded, folded.state, signal);
+      for (const { type, data } of folded.events) ports.log.info({ ...data, rev: saved.rev }, type);
+    } catch (error) {
+      if (error instanceof ConflictError) continue;
+      throw error;
+    }
+    const newSteps = findNewSteps(loaded.state, folded.state);
+    await hintNodes(ports, loaded.state, folded.state, signal);
+    return { kind: "moved", state: folded.state, newSteps, refusal: folded.refusal };
+  }
+  throw new ConflictError(`project ${project} is written by too many at once`, {
+    code: "record-contended",
+  });
+};
+
+interface Folded {
+  readonly state: ProjectState;
+  readonly events: readonly WorkflowEvent[];
+  readonly refusal: AdvanceResult["refusal"];
+}
+
+const foldInputs = async (
+  ports: ControlPorts,
+  start: ProjectState,
+  request: AdvanceRequest | null,
+  signal: AbortSignal,
+): Promise<Folded> => {
+  let state = start;
+  let refusal: AdvanceResult["refusal"] = null;
+  const events: WorkflowEvent[] = [];
+  const fold = (input: Input | null): void => {
+    if (input === null) return;
+    const decision = decide(state, input);
+    if (decision.kind === "refused") refusal = decision;
+    if (decision.kind !== "changed") return;
+    state = decision.state;
+    events.push(...decision.events);
+  };
+  fold(request?.input ?? null);
+  if (request?.requestId !== undefined) {
+    fold(await readPending(ports, state, request.requestId, signal));
+  }
+  for (const duty of duties(state)) {
+    if (duty.kind === "plan") fold(await resolveDesired(ports, state, signal));
+    if (duty.kind === "step") fold(await readReport(ports, duty, signal));
+    if (duty.kind === "archive") fold(await archive(ports, state, duty, signal));
+  }
+  fold({ type: "time.passed", nowMs: ports.nowMs() });
+  return { state, events, refusal };
+};
+
+const stepName = (duty: Duty): string =>
+  duty.kind === "step" ? `${duty.deployId} ${duty.step} ${duty.node}` : "";
+
+const findNewSteps = (before: ProjectState, now: ProjectState): Duty[] => {
+  const known = new Set(duties(before).map(stepName));
+  return duties(now).filter((duty) => duty.kind === "step" && !known.has(stepName(duty)));
+};
+
+/** A deploy that ended changed what its nodes may serve: gates open, old copies become caches. */
+const hintNodes = async (
+  ports: ControlPorts,
+  before: ProjectState,
+  now: ProjectState,
+  signal: AbortSignal,
+): Promise<void> => {
+  const ended = before.deploy;
+  if (ended === null || now.deploy?.id === ended.id) return;
+  const { project } = now;
+  const nodes = new Set([...oldNodes(ended), ...newNodes(ended)]);
+  const message = { type: "node.hint", version: 1, project };
+  await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
+};
+
+const MESSAGE_TYPES = {
+  copy: "volume.snapshot",
+  prepare: "volume.hydrate",
+  hydrate: "volume.hydrate",
+  seal: "containers.stop",
+  unstart: "containers.stop",
+  start: "containers.start",
+  return: "containers.start",
+} as const satisfies Record<string, StepMessage["type"]>;
+
+const sendSteps = async (
+  ports: ControlPorts,
+  steps: readonly Duty[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const sends = steps.map(async (duty) => {
+    if (duty.kind !== "step") return;
+    const kind = stepKind(duty.step);
+    if (kind === null) return;
+    const { project, deployId, step } = duty;
+    const message: StepMessage = {
+      type: MESSAGE_TYPES[kind],
+      version: 1,
+      project,
+      deployId,
+      step,
+    };
+    await ports.send(nodeQueue(duty.node), message, signal);
+  });
+  await Promise.all(sends);
+};

@@ -1,0 +1,79 @@
+/**
+ * Prepares a target: pulls the images and brings the staging copies of its volumes as far as the
+ * store has them. In the rounds of the pre-copy, and once more after the seal.
+ */
+import { TerminalError } from "../../volume/errors.ts";
+import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";
+import type { SnapshotId, VolumeName } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
+import type { VolumeMove } from "../../workflows/record.ts";
+import type { StepMessage } from "../messages.ts";
+import type { NodePorts } from "../node-ports.ts";
+import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
+import { stage } from "../volume-copies.ts";
+
+export const createHydrateVolume =
+  (ports: NodePorts) =>
+  (message: StepMessage, signal: AbortSignal): Promise<void> =>
+    runStep(
+      ports,
+      message,
+      async (work) => {
+        if (stepKind(work.step) === "prepare") await pullImages(ports, work, signal);
+        return ports.locks.run(`stage ${work.state.project}`, () =>
+          stageVolumes(ports, work, signal),
+        );
+      },
+      signal,
+    );
+
+const pullImages = async (ports: NodePorts, { state, deploy }: StepWork, signal: AbortSignal) => {
+  const moves = Object.values(deploy.containers).filter(({ to }) => to?.node === ports.node);
+  for (const reference of new Set(
+    moves.flatMap(({ to }) => (to === null ? [] : [to.spec.image])),
+  )) {
+    const { source, imageId } = await ports.docker.ensureImage({ reference }, signal);
+    ports.log.info(
+      { project: state.project, deploy: deploy.id, reference, source, imageId },
+      "image.ready",
+    );
+  }
+};
+
+const stageVolumes = async (
+  ports: NodePorts,
+  work: StepWork,
+  signal: AbortSignal,
+): Promise<StepFindings> => {
+  const { project } = work.state;
+  const volumes: StepFindings["volumes"] = {};
+  for (const name of keysOf(work.deploy.volumes)) {
+    const move = work.deploy.volumes[name];
+    if (move === undefined || move.to !== ports.node) continue;
+    const snapshotId = findContent(work, name, move);
+    if (snapshotId === null) continue;
+    const isOwner = move.from?.node === ports.node;
+    const summary = await stage(ports, { project, volume: name }, snapshotId, isOwner, signal);
+    volumes[name] = { hydrate: summary };
+    ports.log.info(
+      { project, deploy: work.deploy.id, volume: name, step: work.step, ...summary },
+      "volume.staged",
+    );
+  }
+  return { volumes, containers: {} };
+};
+
+/** In a round: the newest copy. After the seal: what the volume shall start from. */
+const findContent = (work: StepWork, name: VolumeName, move: VolumeMove): SnapshotId | null => {
+  const isLocal = move.from?.node === move.to && move.restore === null;
+  if (isLocal) return null;
+  const volume = work.state.volumes[name];
+  if (work.deploy.phase.name === "sealed") {
+    const content = contentOf(move, volume);
+    if (content === null)
+      throw new TerminalError(`volume ${name} has no content`, { code: "no-content" });
+    return content;
+  }
+  const copied = move.copies.at(-1)?.snapshotId ?? null;
+  return move.restore ?? copied ?? volume?.head?.id ?? null;
+};

@@ -1,0 +1,77 @@
+/**
+ * Every message on a queue, in and out. Messages are hints: small, ids only, and whoever gets one
+ * reads the record again. Events from outside (CI systems, scripts) come on the events queue.
+ */
+import * as z from "zod";
+import { CommitId, DeployId, NodeId, ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
+
+const version = z.literal(1).default(1);
+
+/** Asks for a deploy, as a push would. `id` makes a repeat harmless; without it each is a request. */
+export const DeployRequested = z.object({
+  type: z.literal("deploy.requested"),
+  version,
+  id: z.string().min(1).max(150).optional(),
+  project: ProjectId,
+  /** Default: the project's ref. */
+  ref: z.string().startsWith("refs/").optional(),
+  commit: CommitId.optional(),
+  target: NodeId.optional(),
+  force: z.boolean().default(false),
+  restore: z.record(VolumeName, SnapshotId).default({}),
+  acceptLoss: z.boolean().default(false),
+});
+export type DeployRequested = z.infer<typeof DeployRequested>;
+
+export const DeployCancelRequested = z.object({
+  type: z.literal("deploy.cancel.requested"),
+  version,
+  project: ProjectId,
+  deployId: DeployId,
+});
+
+/** What may come on the events queue from outside. */
+export const ExternalEvent = z.discriminatedUnion("type", [DeployRequested, DeployCancelRequested]);
+export type ExternalEvent = z.infer<typeof ExternalEvent>;
+
+/** Look at a project: something was requested, reported, or is overdue. */
+export const ProjectHint = z.strictObject({
+  type: z.literal("project.hint"),
+  version,
+  project: ProjectId,
+  /** A pending request to take up, where the hint is about one. */
+  requestId: z.string().optional(),
+  /** Send outstanding steps again, although nothing changed: the sweep found them late. */
+  resend: z.boolean().default(false),
+});
+export type ProjectHint = z.infer<typeof ProjectHint>;
+
+export const ControlMessage = z.discriminatedUnion("type", [
+  DeployRequested,
+  DeployCancelRequested,
+  ProjectHint,
+]);
+export type ControlMessage = z.infer<typeof ControlMessage>;
+
+/** A node owes a deploy a step. The message's type names the function; the record says the rest. */
+export const StepMessage = z.strictObject({
+  type: z.enum(["volume.snapshot", "volume.hydrate", "containers.stop", "containers.start"]),
+  version,
+  project: ProjectId,
+  deployId: DeployId,
+  step: z.string(),
+});
+export type StepMessage = z.infer<typeof StepMessage>;
+
+/** The record moved on in a way that concerns the node: read it, and do what it says. */
+export const NodeHint = z.strictObject({
+  type: z.literal("node.hint"),
+  version,
+  project: ProjectId,
+});
+
+export const NodeMessage = z.discriminatedUnion("type", [StepMessage, NodeHint]);
+export type NodeMessage = z.infer<typeof NodeMessage>;
+
+export const CONTROL_QUEUE = "bagage-control";
+export const nodeQueue = (node: NodeId): string => `bagage-node-${node.replaceAll(".", "_")}`;

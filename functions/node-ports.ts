@@ -1,0 +1,71 @@
+/** What the functions on a node need of it; assembled once by the agent. */
+import type { Logger } from "pino";
+import type { Health } from "../adapters/container-health.ts";
+import type { DockerEngine } from "../adapters/docker-engine.ts";
+import type { FenceStore } from "../adapters/fence-file.ts";
+import type { KeyedLock } from "../adapters/keyed-lock.ts";
+import type { NodeDisk } from "../adapters/node-disk.ts";
+import type { ProjectRecords } from "../adapters/project-records.ts";
+import type { HydrateResult } from "../volume/hydrate/hydrate.ts";
+import type { ObjectStore } from "../volume/object-store.ts";
+import type { SnapshotSummary } from "../volume/write-snapshot.ts";
+import type { ContainerSpec } from "../workflows/container-spec.ts";
+import type { ContainerName, NodeId, ProjectId } from "../workflows/ids.ts";
+
+/** The volume engine, wherever it runs: its work is long and must not stop the node's other work. */
+export interface VolumeEngine {
+  writeSnapshot(
+    request: {
+      readonly prefix: string;
+      readonly directory: string;
+      readonly indexFile: string;
+      readonly parentIndexFile: string;
+      readonly snapshotId: string;
+      readonly epoch: number;
+      readonly attempt: string;
+      readonly parent: string | null;
+    },
+    signal: AbortSignal,
+  ): Promise<SnapshotSummary>;
+  hydrate(
+    request: {
+      readonly prefix: string;
+      readonly snapshotId: string;
+      readonly directory: string;
+      readonly indexFile: string;
+      readonly base: { readonly directory: string; readonly indexFile: string } | null;
+    },
+    signal: AbortSignal,
+  ): Promise<HydrateResult>;
+}
+
+/** Published ports of this node's containers. Closed unless opened here. */
+export interface GatePort {
+  close(project: ProjectId, container: ContainerName): Promise<void>;
+}
+
+export interface NodePorts {
+  readonly node: NodeId;
+  readonly store: ObjectStore;
+  readonly records: ProjectRecords;
+  readonly disk: NodeDisk;
+  readonly fences: FenceStore;
+  readonly docker: DockerEngine;
+  readonly volumes: VolumeEngine;
+  readonly gates: GatePort;
+  /** One at a time per key: starting and fencing of a project, copying of a project, staging. */
+  readonly locks: KeyedLock;
+  /** Pre-copies under way, so that a drain does not wait for one that nobody needs any more. */
+  readonly copies: Map<ProjectId, AbortController>;
+  readonly waitHealthy: (
+    name: string,
+    spec: ContainerSpec,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) => Promise<Health>;
+  readonly sendToControl: (message: unknown, signal: AbortSignal) => Promise<void>;
+  readonly nowMs: () => number;
+  /** Letters and digits for keys that are never used twice. */
+  readonly newToken: () => string;
+  readonly log: Logger;
+}

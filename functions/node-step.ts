@@ -1,0 +1,112 @@
+/**
+ * What every step on a node has in common: read the record again, do the work only if the deploy
+ * still waits for it, write the result once, and only then tell the queue.
+ */
+import { reportKey } from "../adapters/store-keys.ts";
+import { AmbiguousError, TerminalError } from "../volume/errors.ts";
+import type { Report } from "../workflows/deploy/messages.ts";
+import { assignNode, type NodeAssignment } from "../workflows/node/assignment.ts";
+import type { Deploy, ProjectState } from "../workflows/record.ts";
+import { encodeJson } from "./json-object.ts";
+import type { StepMessage } from "./messages.ts";
+import type { NodePorts } from "./node-ports.ts";
+
+export interface StepWork {
+  readonly state: ProjectState;
+  readonly deploy: Deploy;
+  readonly assignment: NodeAssignment;
+  readonly step: string;
+}
+
+export type StepFindings = Pick<Report, "volumes" | "containers">;
+
+/**
+ * Runs the step and reports it. A TerminalError is a result: the deploy takes its way back. Any
+ * other error leaves the message to be delivered again.
+ */
+export const runStep = async (
+  ports: NodePorts,
+  message: StepMessage,
+  perform: (work: StepWork) => Promise<StepFindings>,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { project, deployId, step } = message;
+  const key = reportKey(project, deployId, step, ports.node);
+  const work = await findWork(ports, message, signal);
+  if (work === null) return;
+  if ((await ports.store.head(key, signal)) === null) {
+    const began = ports.nowMs();
+    const report = await performOrFail(ports, work, perform, signal);
+    await writeReport(ports, key, { ...report, project, deployId, step, node: ports.node }, signal);
+    const { phase } = work.deploy;
+    ports.log.info(
+      {
+        project,
+        deploy: deployId,
+        phase: phase.name,
+        step,
+        ms: ports.nowMs() - began,
+        failure: report.failure,
+      },
+      report.failure === null ? "step.reported" : "step.failed",
+    );
+  }
+  await ports.sendToControl({ type: "project.hint", version: 1, project }, signal);
+};
+
+/** The step as the record has it now; null when it is done, superseded or nobody's business. */
+export const findWork = async (
+  ports: NodePorts,
+  { project, deployId, step }: StepMessage,
+  signal: AbortSignal,
+): Promise<StepWork | null> => {
+  const loaded = await ports.records.load(project, signal);
+  const deploy = loaded?.state.deploy ?? null;
+  if (loaded === null || deploy === null) return null;
+  const assignment = assignNode(loaded.state, ports.node);
+  const isOwed = assignment.steps.some((s) => s.deployId === deployId && s.step === step);
+  return isOwed ? { state: loaded.state, deploy, assignment, step } : null;
+};
+
+const performOrFail = async (
+  ports: NodePorts,
+  work: StepWork,
+  perform: (work: StepWork) => Promise<StepFindings>,
+  signal: AbortSignal,
+): Promise<Omit<Report, "project" | "deployId" | "step" | "node">> => {
+  try {
+    const findings = await perform(work);
+    return { ...findings, atMs: ports.nowMs(), failure: null };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof TerminalError)) throw error;
+    const message = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+    return {
+      atMs: ports.nowMs(),
+      failure: { code: error.code, message },
+      volumes: {},
+      containers: {},
+    };
+  }
+};
+
+/** Created once: of several tries of one step the first result stands. */
+const writeReport = async (
+  ports: NodePorts,
+  key: string,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> => {
+  const body = encodeJson(report);
+  const options = { ifAbsent: true, contentType: "application/json" };
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await ports.store.put(key, body, options, signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof AmbiguousError) || tries >= REPORT_TRIES_MAX) throw error;
+    }
+  }
+};
+
+const REPORT_TRIES_MAX = 5;

@@ -1,0 +1,121 @@
+/** A pre-copy round: snapshots of the deploy's volumes on this node while their containers run. */
+import { dataPath, indexPath } from "../../adapters/node-disk.ts";
+import { volumePrefix } from "../../adapters/store-keys.ts";
+import { TerminalError } from "../../volume/errors.ts";
+import type { VolumeReport } from "../../workflows/deploy/messages.ts";
+import { type Epoch, SnapshotId, type VolumeName } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
+import type { SnapshotRef } from "../../workflows/record.ts";
+import type { StepMessage } from "../messages.ts";
+import type { NodePorts } from "../node-ports.ts";
+import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
+import { chooseParent } from "../volume-copies.ts";
+
+export const createSnapshotVolume =
+  (ports: NodePorts) =>
+  (message: StepMessage, signal: AbortSignal): Promise<void> =>
+    runStep(ports, message, (work) => copyVolumes(ports, work, signal), signal);
+
+const copyVolumes = (
+  ports: NodePorts,
+  work: StepWork,
+  signal: AbortSignal,
+): Promise<StepFindings> => {
+  const { project } = work.state;
+  return ports.locks.run(`copy ${project}`, async () => {
+    const control = new AbortController();
+    ports.copies.set(project, control);
+    const either = AbortSignal.any([signal, control.signal]);
+    try {
+      const volumes: StepFindings["volumes"] = {};
+      for (const name of keysOf(work.deploy.volumes)) {
+        const from = work.deploy.volumes[name]?.from ?? null;
+        if (from?.node !== ports.node) continue;
+        const copy = ports.disk.pathOf(project, name, "live", from.epoch);
+        volumes[name] = await takeSnapshot(
+          ports,
+          work,
+          { name, copy, epoch: from.epoch, kind: "live" },
+          either,
+        );
+      }
+      return { volumes, containers: {} };
+    } finally {
+      if (ports.copies.get(project) === control) ports.copies.delete(project);
+    }
+  });
+};
+
+export interface SnapshotTarget {
+  readonly name: VolumeName;
+  /** The copy whose data are taken. */
+  readonly copy: string;
+  readonly epoch: Epoch;
+  readonly kind: SnapshotRef["kind"];
+  readonly stopped?: SnapshotRef["stopped"];
+}
+
+/** Takes one snapshot on top of the newest that may be referred to. Never reuses a key. */
+export const takeSnapshot = async (
+  ports: NodePorts,
+  { state, deploy, step }: StepWork,
+  target: SnapshotTarget,
+  signal: AbortSignal,
+): Promise<VolumeReport> => {
+  const { name, copy, epoch, kind } = target;
+  const began = ports.nowMs();
+  const allowed = new Set([
+    ...(state.volumes[name]?.snapshots.map(({ id }) => id) ?? []),
+    ...(deploy.volumes[name]?.copies.map(({ snapshotId }) => snapshotId) ?? []),
+  ]);
+  const parent = await chooseParent(copy, allowed);
+  const token = ports.newToken();
+  const snapshotId = SnapshotId.parse(`${deploy.id}-${step}-${token}`);
+  const indexFile = indexPath(copy, snapshotId);
+  const summary = await ports.volumes.writeSnapshot(
+    {
+      prefix: volumePrefix(state.project, name),
+      directory: dataPath(copy),
+      indexFile,
+      parentIndexFile: parent === null ? indexFile : indexPath(copy, parent),
+      snapshotId,
+      epoch,
+      attempt: `${deploy.id}.${step}.${token}`,
+      parent,
+    },
+    signal,
+  );
+  if (summary.skipped.length > 0) {
+    ports.log.warn(
+      { project: state.project, volume: name, skipped: summary.skipped },
+      "snapshot.skipped",
+    );
+  }
+  const { digest, files, bytes, storedBytes, changedBytes } = summary;
+  const durationMs = Math.max(0, Math.round(ports.nowMs() - began));
+  const stopped = target.stopped ?? "running";
+  const takenAtMs = ports.nowMs();
+  return {
+    snapshot: {
+      id: snapshotId,
+      epoch,
+      takenAtMs,
+      digest,
+      files,
+      bytes,
+      storedBytes,
+      kind,
+      stopped,
+      deployId: deploy.id,
+    },
+    changedBytes,
+    durationMs,
+  };
+};
+
+/** The data of a volume that this node should have and does not. */
+export const missingData = (ports: NodePorts, name: VolumeName, copy: string): TerminalError =>
+  new TerminalError(`${ports.node} has no data of volume ${name} at ${copy}`, {
+    code: "no-local-data",
+    hint: "bring its disk back, or declare the node lost",
+  });

@@ -1,0 +1,61 @@
+/**
+ * Starts one container under one epoch: its volumes stand, its fence allows it at the moment of the
+ * start, its ports stay closed. The only place that starts containers.
+ */
+import { dataPath } from "../../adapters/node-disk.ts";
+import { TerminalError } from "../../volume/errors.ts";
+import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
+import type { RunOrder } from "../../workflows/node/assignment.ts";
+import { isStartAllowed } from "../../workflows/node/reconcile.ts";
+import { containerLabels, containerName } from "../container-names.ts";
+import type { NodePorts } from "../node-ports.ts";
+import { materialise } from "../volume-copies.ts";
+
+/** Call with the project's lock held. Idempotent. */
+export const startContainer = async (
+  ports: NodePorts,
+  project: ProjectId,
+  order: RunOrder,
+  signal: AbortSignal,
+): Promise<{ readonly name: string; readonly imageId: string }> => {
+  const sources = new Map<VolumeName, string>();
+  for (const volume of order.volumes) {
+    const copy = await materialise(ports, project, volume, order.mayHydrate, signal);
+    sources.set(volume.name, dataPath(copy));
+  }
+  const { imageId } = await ports.docker.ensureImage({ reference: order.spec.image }, signal);
+  const name = containerName(project, order.container, order.epoch);
+  await refuseIfFenced(ports, project, order);
+  await ports.docker.createContainer(
+    {
+      name,
+      labels: {
+        ...order.spec.labels,
+        ...containerLabels(ports.node, project, order.container, order.epoch),
+      },
+      imageId,
+      spec: order.spec,
+      mounts: order.spec.volumes.map(({ name: volume, path, readOnly }) => ({
+        source: sources.get(volume) ?? missingMount(volume),
+        target: path,
+        readOnly,
+      })),
+    },
+    signal,
+  );
+  // Once more, at the last moment: whatever asked for this start may be long past.
+  await refuseIfFenced(ports, project, order);
+  await ports.docker.startContainer(name, signal);
+  return { name, imageId };
+};
+
+const refuseIfFenced = async (ports: NodePorts, project: ProjectId, order: RunOrder) => {
+  if (isStartAllowed(order, await ports.fences.read(project))) return;
+  throw new TerminalError(`start of ${order.container} under epoch ${order.epoch} is fenced`, {
+    code: "fenced",
+  });
+};
+
+const missingMount = (volume: VolumeName): never => {
+  throw new TerminalError(`volume ${volume} is not in the record`, { code: "unknown-volume" });
+};

@@ -1,0 +1,88 @@
+/**
+ * Starts a deploy's containers on its target, ports closed, and tells when they are healthy; or
+ * starts the old ones again on a deploy's way back. Nothing here makes a container reachable.
+ */
+import { TerminalError } from "../../volume/errors.ts";
+import { stepKind } from "../../workflows/deploy/steps.ts";
+import type { RunOrder } from "../../workflows/node/assignment.ts";
+import type { ContainerOutcome } from "../../workflows/record.ts";
+import type { StepMessage } from "../messages.ts";
+import type { NodePorts } from "../node-ports.ts";
+import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
+import { startContainer } from "./start-container.ts";
+
+/** How long a container may take to its first success, beyond the start period that its file gives. */
+const HEALTH_TIMEOUT_MS = 60_000;
+/** On the way back health is only waited for to be told; the old version is the answer anyway. */
+const RETURN_HEALTH_TIMEOUT_MS = 15_000;
+
+export const createStartContainers =
+  (ports: NodePorts) =>
+  (message: StepMessage, signal: AbortSignal): Promise<void> =>
+    runStep(ports, message, (work) => startAll(ports, work, signal), signal);
+
+const startAll = async (
+  ports: NodePorts,
+  work: StepWork,
+  signal: AbortSignal,
+): Promise<StepFindings> => {
+  const { project } = work.state;
+  const orders = work.assignment.run.filter(
+    ({ container, mayHydrate }) => mayHydrate && work.deploy.containers[container] !== undefined,
+  );
+  const isReturn = stepKind(work.step) === "return";
+  const started = await ports.locks.run(`project ${project}`, async () => {
+    await ports.fences.raise(project, work.assignment.fences);
+    const done: { order: RunOrder; name: string; outcome: ContainerOutcome }[] = [];
+    for (const order of orders) {
+      const { name, imageId } = await tryStart(ports, work, order, isReturn, signal);
+      done.push({ order, name, outcome: { startedAtMs: ports.nowMs(), imageId } });
+    }
+    return done;
+  });
+  const containers: StepFindings["containers"] = {};
+  const outcomes = await Promise.all(
+    started.map(async ({ order, name, outcome }) => ({
+      order,
+      outcome: { ...outcome, ...(await waitForHealth(ports, order, name, isReturn, signal)) },
+    })),
+  );
+  for (const { order, outcome } of outcomes) containers[order.container] = outcome;
+  return { volumes: {}, containers };
+};
+
+/** On the way back there is nothing to fall back on: an obstacle is waited out, never reported. */
+const tryStart = async (
+  ports: NodePorts,
+  work: StepWork,
+  order: RunOrder,
+  isReturn: boolean,
+  signal: AbortSignal,
+) => {
+  try {
+    return await startContainer(ports, work.state.project, order, signal);
+  } catch (error) {
+    if (isReturn && error instanceof TerminalError) {
+      throw new Error(`can't start ${order.container} again: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+};
+
+const waitForHealth = async (
+  ports: NodePorts,
+  { spec, container }: RunOrder,
+  name: string,
+  isReturn: boolean,
+  signal: AbortSignal,
+): Promise<ContainerOutcome> => {
+  const startPeriodMs = spec.healthcheck?.startPeriodMs ?? 0;
+  const timeoutMs = isReturn ? RETURN_HEALTH_TIMEOUT_MS : HEALTH_TIMEOUT_MS + startPeriodMs;
+  const health = await ports.waitHealthy(name, spec, timeoutMs, signal);
+  if (health.healthy) return { healthyAtMs: health.atMs };
+  if (isReturn) return {};
+  throw new TerminalError(`container ${container} is not healthy: ${health.reason}`, {
+    code: "unhealthy",
+    hint: `docker logs ${name}`,
+  });
+};

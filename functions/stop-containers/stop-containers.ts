@@ -1,0 +1,220 @@
+/**
+ * Stops what a deploy drains and takes the final snapshots (seal), or stops what it started and keeps
+ * its data aside (unstart). The fence is on disk before anything is stopped.
+ */
+import type { Marker } from "../../adapters/node-disk.ts";
+import { processesUsing } from "../../adapters/open-files.ts";
+import { TerminalError } from "../../volume/errors.ts";
+import { stepKind } from "../../workflows/deploy/steps.ts";
+import type { ContainerName, Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
+import type { ContainerOutcome, SnapshotRef, VolumeMove } from "../../workflows/record.ts";
+import { nodeLabels, parseLabels } from "../container-names.ts";
+import type { StepMessage } from "../messages.ts";
+import type { NodePorts } from "../node-ports.ts";
+import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
+import { missingData, takeSnapshot } from "../snapshot-volume/snapshot-volume.ts";
+import { readOutcomes, writeOutcomes } from "./stop-outcomes.ts";
+
+/** For containers that the record does not know any more. */
+const GRACE_DEFAULT_MS = 10_000;
+
+export const createStopContainers =
+  (ports: NodePorts) =>
+  (message: StepMessage, signal: AbortSignal): Promise<void> =>
+    runStep(
+      ports,
+      message,
+      (work) =>
+        ports.locks.run(`project ${work.state.project}`, async () => {
+          await ports.fences.raise(work.state.project, work.assignment.fences);
+          const containers = await stopMoved(ports, work, signal);
+          return stepKind(work.step) === "seal"
+            ? { containers, volumes: await sealVolumes(ports, work, containers, signal) }
+            : { containers: {}, volumes: await branchVolumes(ports, work, signal) };
+        }),
+      signal,
+    );
+
+/** Gates first, then the containers; what is seen is kept on disk, because it can't be seen twice. */
+const stopMoved = async (
+  ports: NodePorts,
+  work: StepWork,
+  signal: AbortSignal,
+): Promise<Record<ContainerName, ContainerOutcome>> => {
+  const { project } = work.state;
+  const outcomes = await readOutcomes(ports.disk.root, project, work.deploy.id, work.step);
+  ports.copies.get(project)?.abort(new Error("the drain does not wait for a pre-copy"));
+  const listed = await ports.docker.listContainers(nodeLabels(ports.node, project), signal);
+  const ours = listed.flatMap(({ labels, name }) => {
+    const parsed = parseLabels(labels);
+    const isMoved = parsed !== null && work.deploy.containers[parsed.container] !== undefined;
+    return isMoved ? [{ name, ...parsed }] : [];
+  });
+  for (const { container } of ours) await ports.gates.close(project, container);
+  await Promise.all(
+    ours.map(async ({ name, container }) => {
+      const move = work.deploy.containers[container];
+      const spec = move?.from?.spec ?? move?.to?.spec;
+      const stopBeganAtMs = ports.nowMs();
+      const { stopped } = await ports.docker.stopContainer(
+        name,
+        spec?.stopGracePeriodMs ?? GRACE_DEFAULT_MS,
+        signal,
+      );
+      const seen: ContainerOutcome = { stopBeganAtMs, stoppedAtMs: ports.nowMs(), stopped };
+      outcomes[container] ??= seen;
+      await ports.locks.run(`outcomes ${project}`, () =>
+        writeOutcomes(ports.disk.root, project, work.deploy.id, work.step, outcomes),
+      );
+      await ports.docker.removeContainer(name, signal);
+    }),
+  );
+  return outcomes;
+};
+
+const sealVolumes = async (
+  ports: NodePorts,
+  work: StepWork,
+  containers: Readonly<Record<ContainerName, ContainerOutcome>>,
+  signal: AbortSignal,
+): Promise<StepFindings["volumes"]> => {
+  const isKilled = Object.values(containers).some(({ stopped }) => stopped === "killed");
+  const volumes: StepFindings["volumes"] = {};
+  const mine = keysOf(work.deploy.volumes).flatMap((name) => {
+    const from = (work.deploy.volumes[name] as VolumeMove).from;
+    return from?.node === ports.node ? [{ name, epoch: from.epoch }] : [];
+  });
+  // All are closed before the first is read: containers that share volumes stop as one.
+  for (const { name, epoch } of mine) await closeVolume(ports, work, name, epoch, signal);
+  await ports.locks.run(`copy ${work.state.project}`, async () => undefined);
+  for (const { name, epoch } of mine) {
+    const stopped = isKilled ? "killed" : "clean";
+    volumes[name] = await sealVolume(ports, work, { name, epoch, stopped }, signal);
+  }
+  return volumes;
+};
+
+/** Renames the directory away from where a container would mount it, then looks for writers. */
+const closeVolume = async (
+  ports: NodePorts,
+  { state }: StepWork,
+  name: VolumeName,
+  epoch: Epoch,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { project } = state;
+  const { disk } = ports;
+  const sealed = disk.pathOf(project, name, "sealed", epoch);
+  const copies = await disk.listCopies(project, name);
+  if (!copies.some(({ path }) => path === sealed)) {
+    const live = findLive(copies, state.volumes[name]?.origin, epoch);
+    if (live === undefined) throw missingData(ports, name, sealed);
+    await disk.moveCopy(live, sealed);
+  }
+  await confirmUnused(
+    ports,
+    project,
+    name,
+    [sealed, disk.pathOf(project, name, "live", epoch)],
+    signal,
+  );
+};
+
+/** The live copy of the epoch, or the one that an aborted drain left before it was started again. */
+const findLive = (
+  copies: readonly { role: string; epoch: Epoch; path: string }[],
+  origin: { kind: string; epoch?: Epoch } | undefined,
+  epoch: Epoch,
+): string | undefined => {
+  const own = copies.find((copy) => copy.role === "live" && copy.epoch === epoch);
+  const before =
+    origin?.kind === "local"
+      ? copies.find((copy) => copy.role !== "branch" && copy.epoch === origin.epoch)
+      : undefined;
+  return (own ?? before)?.path;
+};
+
+const confirmUnused = async (
+  ports: NodePorts,
+  project: ProjectId,
+  name: VolumeName,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const path of paths) {
+    const mounting = await ports.docker.containersMounting(path, signal);
+    const running = mounting.filter(({ state }) => state === "running" || state === "paused");
+    const using = path === paths[0] ? await processesUsing(path) : [];
+    const users = [
+      ...running.map((container) => `container ${container.name}`),
+      ...using.map(({ pid, command, how }) => `process ${pid} (${command}, ${how})`),
+    ];
+    if (users.length > 0) {
+      throw new TerminalError(
+        `volume ${name} of ${project} is still in use by ${users.join(", ")}`,
+        {
+          code: "volume-busy",
+          hint: "stop it, then deploy again",
+        },
+      );
+    }
+  }
+};
+
+const sealVolume = async (
+  ports: NodePorts,
+  work: StepWork,
+  target: { name: VolumeName; epoch: Epoch; stopped: SnapshotRef["stopped"] },
+  signal: AbortSignal,
+) => {
+  const { name, epoch, stopped } = target;
+  const copy = ports.disk.pathOf(work.state.project, name, "sealed", epoch);
+  const found = await takeSnapshot(
+    ports,
+    work,
+    { name, copy, epoch, kind: "final", stopped },
+    signal,
+  );
+  const { snapshot } = found;
+  if (snapshot !== undefined) {
+    const { id: snapshotId, digest, bytes, files } = snapshot;
+    const marker: Marker = { snapshotId, digest, bytes, files, writtenAtMs: ports.nowMs() };
+    await ports.disk.writeMarker(copy, marker);
+    await ports.disk.dropIndexes(copy, snapshotId);
+  }
+  return found;
+};
+
+/** What the containers of a failed start wrote stays on this node as a branch. */
+const branchVolumes = async (
+  ports: NodePorts,
+  { state, deploy }: StepWork,
+  signal: AbortSignal,
+): Promise<StepFindings["volumes"]> => {
+  const { project } = state;
+  const { disk } = ports;
+  const volumes: StepFindings["volumes"] = {};
+  for (const name of keysOf(deploy.volumes)) {
+    if (deploy.volumes[name]?.to !== ports.node) continue;
+    const epoch = state.volumes[name]?.epoch;
+    if (epoch === undefined) continue;
+    const branch = disk.pathOf(project, name, "branch", epoch);
+    const copies = await disk.listCopies(project, name);
+    const live = copies.find((copy) => copy.role === "live" && copy.epoch === epoch);
+    if (live !== undefined) await disk.moveCopy(live.path, branch);
+    const kept = (await disk.listCopies(project, name)).find(({ path }) => path === branch);
+    if (kept === undefined) continue;
+    await confirmUnused(
+      ports,
+      project,
+      name,
+      [branch, disk.pathOf(project, name, "live", epoch)],
+      signal,
+    );
+    const bytes = kept.marker?.bytes ?? 0;
+    const reason = `written by deploy ${deploy.id} before it was rolled back`;
+    volumes[name] = { branch: { node: ports.node, epoch, keptAtMs: ports.nowMs(), bytes, reason } };
+  }
+  return volumes;
+};

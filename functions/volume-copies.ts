@@ -1,0 +1,191 @@
+/** Finding, making and renaming a node's copies of a volume; shared by the node's functions. */
+import { type Copy, dataPath, indexPath, listIndexes, type Marker } from "../adapters/node-disk.ts";
+import { volumePrefix } from "../adapters/store-keys.ts";
+import { TerminalError } from "../volume/errors.ts";
+import { readSnapshot } from "../volume/snapshot.ts";
+import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
+import type { VolumeOrder } from "../workflows/node/assignment.ts";
+import type { HydrateSummary } from "../workflows/record.ts";
+import type { NodePorts } from "./node-ports.ts";
+
+/** Left free on the node's disk whatever a volume needs. */
+const DISK_RESERVE_BYTES = 256 * 2 ** 20;
+
+/** The newest snapshot that the copy has an index of and that may be referred to. */
+export const chooseParent = async (
+  copyPath: string,
+  allowed: ReadonlySet<SnapshotId>,
+): Promise<SnapshotId | null> =>
+  (await listIndexes(copyPath)).find((id) => allowed.has(id)) ?? null;
+
+/**
+ * Brings the staging copy to the snapshot, from whatever the node holds that comes closest: the
+ * staging copy of before, a sealed copy (a cache, if the node does not own the volume), or a base
+ * that is only read.
+ */
+export const stage = async (
+  ports: NodePorts,
+  place: { readonly project: ProjectId; readonly volume: VolumeName },
+  snapshotId: SnapshotId,
+  isOwner: boolean,
+  signal: AbortSignal,
+): Promise<HydrateSummary> => {
+  const { project, volume } = place;
+  const { disk } = ports;
+  const staging = disk.stagingPath(project, volume);
+  const began = ports.nowMs();
+  const copies = await disk.listCopies(project, volume);
+  const current = copies.find(({ role }) => role === "staging");
+  if (current === undefined && !isOwner) await adoptCache(ports, copies, staging);
+  await checkSpace(ports, place, snapshotId, copies, signal);
+  const prepared = await prepareStaging(ports, staging, snapshotId);
+  const base = prepared ? null : await findBase(copies);
+  const result = await ports.volumes.hydrate(
+    {
+      prefix: volumePrefix(project, volume),
+      snapshotId,
+      directory: dataPath(staging),
+      indexFile: indexPath(staging, snapshotId),
+      base,
+    },
+    signal,
+  );
+  const { digest, files, bytes, fetchedBytes, reusedBytes } = result;
+  await disk.writeMarker(staging, { snapshotId, digest, bytes, files, writtenAtMs: ports.nowMs() });
+  return {
+    snapshotId,
+    digest,
+    files,
+    bytes,
+    fetchedBytes,
+    reusedBytes,
+    durationMs: ports.nowMs() - began,
+  };
+};
+
+/** The newest sealed copy becomes the staging copy: brought up to date in place. */
+const adoptCache = async (
+  ports: NodePorts,
+  copies: readonly Copy[],
+  staging: string,
+): Promise<void> => {
+  const cache = copies
+    .filter(({ role, marker }) => role === "sealed" && marker?.snapshotId != null)
+    .sort((a, b) => b.epoch - a.epoch)[0];
+  if (cache !== undefined) await ports.disk.moveCopy(cache.path, staging);
+};
+
+/**
+ * Puts the index of what is there under the name of what shall be there, and takes back what the
+ * marker says. False: nothing usable is there.
+ */
+const prepareStaging = async (
+  ports: NodePorts,
+  staging: string,
+  snapshotId: SnapshotId,
+): Promise<boolean> => {
+  const { disk } = ports;
+  await disk.ensureCopy(staging);
+  const copy = await disk.readMarker(staging);
+  const known = copy?.snapshotId ?? null;
+  if (known !== null && known !== snapshotId) {
+    await disk.renameIndex(staging, known, snapshotId);
+  }
+  if (copy !== null) await disk.writeMarker(staging, { ...copy, snapshotId: null });
+  await disk.dropIndexes(staging, snapshotId);
+  return (await listIndexes(staging)).includes(snapshotId);
+};
+
+/** Any other copy with an index: its files are copied where they are still the ones it describes. */
+const findBase = async (
+  copies: readonly Copy[],
+): Promise<{ directory: string; indexFile: string } | null> => {
+  const newest = copies.filter(({ role }) => role !== "staging").sort((a, b) => b.epoch - a.epoch);
+  for (const copy of newest) {
+    const id = (await listIndexes(copy.path))[0];
+    if (id !== undefined) {
+      return { directory: dataPath(copy.path), indexFile: indexPath(copy.path, id) };
+    }
+  }
+  return null;
+};
+
+const checkSpace = async (
+  ports: NodePorts,
+  { project, volume }: { readonly project: ProjectId; readonly volume: VolumeName },
+  snapshotId: SnapshotId,
+  copies: readonly Copy[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const prefix = volumePrefix(project, volume);
+  const snapshot = await readSnapshot({ store: ports.store, prefix, snapshotId }, signal);
+  if (snapshot === null) {
+    throw new TerminalError(`the store has no snapshot ${snapshotId}`, {
+      code: "snapshot-missing",
+    });
+  }
+  const there = copies.find(({ role }) => role === "staging")?.marker?.bytes ?? 0;
+  const needed = snapshot.bytes - there + DISK_RESERVE_BYTES;
+  const free = await ports.disk.freeBytes();
+  if (needed > free) {
+    throw new TerminalError(
+      `volume ${volume} needs ${needed} bytes on ${ports.node}, ${free} are free`,
+      { code: "disk-full", hint: "free space on the node, or choose another one" },
+    );
+  }
+};
+
+/**
+ * Makes sure that the directory of the order's epoch stands, by the one way that its origin allows.
+ * Throws TerminalError `no-local-lineage` where the node has no right to make one.
+ */
+export const materialise = async (
+  ports: NodePorts,
+  project: ProjectId,
+  order: VolumeOrder,
+  mayHydrate: boolean,
+  signal: AbortSignal,
+): Promise<string> => {
+  const { disk } = ports;
+  const { name: volume, epoch, origin } = order;
+  const live = disk.pathOf(project, volume, "live", epoch);
+  const copies = await disk.listCopies(project, volume);
+  if (copies.some(({ path }) => path === live)) return live;
+  if (origin.kind === "local") {
+    const own = copies.find(
+      ({ role, epoch: e }) => (role === "live" || role === "sealed") && e === origin.epoch,
+    );
+    if (own === undefined) throw noLineage(ports, project, order);
+    await becomeLive(ports, own, live);
+    return live;
+  }
+  if (!mayHydrate) throw noLineage(ports, project, order);
+  if (origin.kind === "empty") {
+    await disk.createEmpty(live, ports.nowMs());
+    return live;
+  }
+  const { snapshotId } = origin;
+  const fits = ({ role, marker }: Copy) =>
+    (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
+  if (!copies.some(fits)) await stage(ports, { project, volume }, snapshotId, true, signal);
+  const ready = (await disk.listCopies(project, volume)).find(fits);
+  if (ready === undefined) throw noLineage(ports, project, order);
+  await becomeLive(ports, ready, live);
+  return live;
+};
+
+/** From now on the data may be written to, so they equal no snapshot any more. */
+const becomeLive = async (ports: NodePorts, copy: Copy, live: string): Promise<void> => {
+  const known: Marker | null = copy.marker;
+  if (known !== null) await ports.disk.writeMarker(copy.path, { ...known, snapshotId: null });
+  await ports.disk.moveCopy(copy.path, live);
+};
+
+const noLineage = (ports: NodePorts, project: ProjectId, order: VolumeOrder): TerminalError =>
+  new TerminalError(
+    `${ports.node} has no data of volume ${order.name} of ${project} for epoch ${order.epoch}`,
+    {
+      code: "no-local-lineage",
+      hint: `bring its disk back, or declare the node lost: bagage node forget ${ports.node}`,
+    },
+  );
