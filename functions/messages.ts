@@ -3,6 +3,7 @@
  * reads the record again. Events from outside (CI systems, scripts) come on the events queue.
  */
 import * as z from "zod";
+import type { StepKind } from "../workflows/deploy/steps.ts";
 import { CommitId, DeployId, NodeId, ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 
 const version = z.literal(1).default(1);
@@ -62,6 +63,17 @@ export const StepMessage = z.strictObject({
   step: z.string(),
 });
 export type StepMessage = z.infer<typeof StepMessage>;
+
+/** The function that performs each kind of step. */
+export const STEP_FUNCTIONS = {
+  copy: "volume.snapshot",
+  prepare: "volume.hydrate",
+  hydrate: "volume.hydrate",
+  seal: "containers.stop",
+  unstart: "containers.stop",
+  start: "containers.start",
+  return: "containers.start",
+} as const satisfies Record<StepKind, StepMessage["type"]>;
 
 /** The record moved on in a way that concerns the node: read it, and do what it says. */
 export const NodeHint = z.strictObject({

@@ -12,7 +12,7 @@ import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import type { ProjectId } from "../../workflows/ids.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { nodeQueue, type StepMessage } from "../messages.ts";
+import { nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
 import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
 
 const CONFLICTS_MAX = 100;
@@ -166,16 +166,6 @@ const hintNodes = async (
   await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
 };
 
-const MESSAGE_TYPES = {
-  copy: "volume.snapshot",
-  prepare: "volume.hydrate",
-  hydrate: "volume.hydrate",
-  seal: "containers.stop",
-  unstart: "containers.stop",
-  start: "containers.start",
-  return: "containers.start",
-} as const satisfies Record<string, StepMessage["type"]>;
-
 const sendSteps = async (
   ports: ControlPorts,
   steps: readonly Duty[],
@@ -187,7 +177,7 @@ const sendSteps = async (
     if (kind === null) return;
     const { project, deployId, step } = duty;
     const message: StepMessage = {
-      type: MESSAGE_TYPES[kind],
+      type: STEP_FUNCTIONS[kind],
       version: 1,
       project,
       deployId,

@@ -1,0 +1,31 @@
+/** Opens the store that a configuration names: `file:/path`, or `s3://bucket` with its endpoints. */
+import * as z from "zod";
+import { TerminalError } from "../volume/errors.ts";
+import type { ObjectStore } from "../volume/object-store.ts";
+import { openDirectoryObjectStore } from "./directory-object-store.ts";
+import { openS3ObjectStore } from "./s3-object-store.ts";
+
+export const StoreConfig = z.strictObject({
+  url: z.string(),
+  endpoints: z.array(z.url()),
+  region: z.string(),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+});
+export type StoreConfig = z.infer<typeof StoreConfig>;
+
+export const openStore = async (config: StoreConfig): Promise<ObjectStore> => {
+  if (config.url.startsWith("file:")) {
+    const directory = config.url.slice("file:".length).replace(/^\/\//, "");
+    return openDirectoryObjectStore({ directory });
+  }
+  const bucket = /^s3:\/\/([a-z0-9.-]+)\/?$/.exec(config.url)?.[1];
+  if (bucket === undefined) {
+    throw new TerminalError(`store ${config.url}: neither file:/path nor s3://bucket`, {
+      code: "config-store",
+      hint: "set BAGAGE_STORE",
+    });
+  }
+  const { endpoints, region, accessKeyId, secretAccessKey } = config;
+  return openS3ObjectStore({ endpoints, region, bucket, accessKeyId, secretAccessKey });
+};

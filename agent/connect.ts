@@ -1,0 +1,109 @@
+/** Assembles what the long-running processes and the command line need from one configuration. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { systemClock } from "../adapters/clock.ts";
+import { waitHealthy } from "../adapters/container-health.ts";
+import { connectDocker } from "../adapters/docker-engine.ts";
+import { openFenceStore } from "../adapters/fence-file.ts";
+import { createGates } from "../adapters/gate.ts";
+import { createGitSource } from "../adapters/git-source.ts";
+import { createKeyedLock } from "../adapters/keyed-lock.ts";
+import { openNodeDisk } from "../adapters/node-disk.ts";
+import { openStore } from "../adapters/open-store.ts";
+import { openProjectRecords } from "../adapters/project-records.ts";
+import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
+import type { Config } from "../functions/config.ts";
+import type { ControlPorts } from "../functions/control-ports.ts";
+import { CONTROL_QUEUE } from "../functions/messages.ts";
+import { createBackoff } from "./backoff.ts";
+import { createGateRegistry } from "./gate-registry.ts";
+import type { AgentPorts } from "./reconcile-project.ts";
+import { startVolumeThread, type VolumeThread } from "./volume-thread.ts";
+
+const VISIBILITY_TIMEOUT_S = 60;
+const MAX_RECEIVE_COUNT = 10;
+const TOKEN_BYTES = 4;
+
+export interface Connections {
+  readonly control: ControlPorts;
+  readonly openQueue: (name: string, signal: AbortSignal) => Promise<Queue>;
+}
+
+/** The store, the records on it, and queues by name, created when they are first used. */
+export const connect = async (
+  config: Config,
+  workDirectory: string,
+  log: Logger,
+): Promise<Connections> => {
+  const store = await openStore(config.store);
+  const nowMs = () => systemClock.nowMs();
+  const records = openProjectRecords({ store, nowMs, newUuid: randomUUID });
+  const { endpoint, region, credentials } = config.sqs;
+  const client = connectSqs({
+    region,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials !== undefined && { credentials }),
+  });
+  const queues = new Map<string, Promise<Queue>>();
+  const open = (name: string, signal: AbortSignal): Promise<Queue> => {
+    const known = queues.get(name);
+    if (known !== undefined) return known;
+    const opening = openQueue(
+      {
+        client,
+        queue: name,
+        create: true,
+        visibilityTimeoutS: VISIBILITY_TIMEOUT_S,
+        deadLetterQueue: { maxReceiveCount: MAX_RECEIVE_COUNT },
+      },
+      signal,
+    );
+    queues.set(name, opening);
+    opening.catch(() => queues.delete(name));
+    return opening;
+  };
+  const git = createGitSource({ workDirectory: join(workDirectory, "git"), policy: config.git });
+  return {
+    openQueue: open,
+    control: {
+      store,
+      records,
+      git,
+      nowMs,
+      newUuid: randomUUID,
+      log,
+      send: async (name, message, signal) => sendMessage(await open(name, signal), message, signal),
+    },
+  };
+};
+
+export const connectNode = (
+  config: Config,
+  { control }: Connections,
+): { readonly ports: AgentPorts; readonly volumes: VolumeThread } => {
+  const docker = connectDocker({ socketPath: config.node.dockerSocket });
+  const volumes = startVolumeThread(config.store);
+  const { store, records, nowMs, log } = control;
+  const ports: AgentPorts = {
+    node: config.node.id,
+    store,
+    records,
+    disk: openNodeDisk(config.node.root),
+    fences: openFenceStore(config.node.root),
+    docker,
+    volumes,
+    gates: createGateRegistry(createGates()),
+    bindAddress: config.node.bind,
+    restarts: createBackoff(nowMs),
+    locks: createKeyedLock(),
+    copies: new Map(),
+    waitHealthy: (name, spec, timeoutMs, signal) =>
+      waitHealthy({ engine: docker, clock: systemClock, name, spec, timeoutMs }, signal),
+    sendToControl: (message, signal) => control.send(CONTROL_QUEUE, message, signal),
+    nowMs,
+    newToken: () => randomBytes(TOKEN_BYTES).toString("hex"),
+    log,
+  };
+  return { ports, volumes };
+};

@@ -1,0 +1,60 @@
+/** The control functions as a long-running process: the same handlers that run as Lambdas. */
+import type { Queue } from "../adapters/sqs.ts";
+import { consumeQueue } from "../adapters/sqs-consumer.ts";
+import { createHandleControlMessage } from "../functions/advance-deploy/handle-control-message.ts";
+import type { ControlPorts } from "../functions/control-ports.ts";
+import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
+import { createPushPorts } from "../functions/push-ports.ts";
+import { createHandler } from "../functions/receive-git-push/handler.ts";
+import { sqsBatch } from "../functions/sqs-batch.ts";
+import { sweep } from "../functions/sweep/sweep.ts";
+
+const CONCURRENCY = 4;
+const BODY_BYTES_MAX = 25 * 2 ** 20;
+const REQUEST_TIMEOUT_MS = 30_000;
+const CLOSE_GRACE_MS = 10_000;
+
+export interface ControlOptions {
+  readonly ports: ControlPorts;
+  readonly queue: Queue;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly sweepMs: number;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly onListening: (url: string) => void;
+}
+
+/** Runs until the signal aborts, then finishes or hands back what it holds. */
+export const runControl = async (options: ControlOptions, signal: AbortSignal): Promise<void> => {
+  const { ports, queue, listen } = options;
+  const handleMessage = createHandleControlMessage(ports);
+  const handleBatch = sqsBatch(
+    (record) => handleMessage(record, signal),
+    (error) => ports.log.error({ err: error }, "message.failed"),
+  );
+  const server = await startLambdaHttpServer({
+    ...listen,
+    bodyBytesMax: BODY_BYTES_MAX,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    closeGraceMs: CLOSE_GRACE_MS,
+    handler: createHandler(createPushPorts(ports)),
+  });
+  options.onListening(server.url);
+  const sweeping = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await sweep(ports, signal).catch((error: unknown) => {
+        if (!signal.aborted) ports.log.error({ err: error }, "sweep.failed");
+      });
+      await options.sleep(options.sweepMs, signal).catch(() => undefined);
+    }
+  };
+  try {
+    const onError = (error: unknown) => ports.log.error({ err: error }, "queue.unreachable");
+    const consuming = consumeQueue(
+      { queue, handleBatch, concurrency: CONCURRENCY, onError },
+      signal,
+    );
+    await Promise.all([sweeping(), consuming]);
+  } finally {
+    await server.close();
+  }
+};

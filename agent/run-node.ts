@@ -1,0 +1,147 @@
+/**
+ * The daemon of one Docker host. Takes steps from its queue, and on its own watches its containers,
+ * its record and its disk: if every message is lost, it still does what the record says.
+ */
+import type { SQSRecord } from "aws-lambda";
+import { nodeLabels, parseLabels } from "../functions/container-names.ts";
+import { createHydrateVolume } from "../functions/hydrate-volume/hydrate-volume.ts";
+import { NodeMessage, STEP_FUNCTIONS, type StepMessage } from "../functions/messages.ts";
+import { createSnapshotVolume } from "../functions/snapshot-volume/snapshot-volume.ts";
+import { sqsBatch } from "../functions/sqs-batch.ts";
+import { createStartContainers } from "../functions/start-containers/start-containers.ts";
+import { createStopContainers } from "../functions/stop-containers/stop-containers.ts";
+import { stepKind } from "../workflows/deploy/steps.ts";
+import type { ProjectId } from "../workflows/ids.ts";
+import { assignNode } from "../workflows/node/assignment.ts";
+import type { ProjectState } from "../workflows/record.ts";
+import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
+import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
+import { tendCaches } from "./tend-caches.ts";
+
+/** A project in a deploy is looked at this often, should its messages be lost. */
+const WATCH_EVERY_MS = 2_000;
+
+export interface NodeAgent {
+  /** A Lambda-shaped handler for the node's queue. */
+  readonly handleBatch: ReturnType<typeof sqsBatch>;
+  /** Runs until the signal aborts: start-up reconciliation, heartbeats, watching. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export const createNodeAgent = (
+  ports: AgentPorts,
+  identity: NodeIdentity,
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): NodeAgent => {
+  const perform = createStepRunner(ports, signal);
+  const watched = new Set<ProjectId>();
+  const look = async (project: ProjectId): Promise<void> => {
+    const state = await reconcileProject(ports, project, signal);
+    if (state === null) return;
+    await tendCaches(ports, project, state);
+    for (const { deployId, step } of assignNode(state, ports.node).steps) {
+      // Not awaited: a step may take hours, and reports by itself.
+      perform(stepMessage(project, deployId, step)).catch((error: unknown) =>
+        ports.log.error({ project, deploy: deployId, step, err: error }, "step.retried"),
+      );
+    }
+    if (isSettled(ports, state)) watched.delete(project);
+    else watched.add(project);
+  };
+  const lookSafely = (project: ProjectId): Promise<void> =>
+    look(project).catch((error: unknown) => {
+      watched.add(project);
+      if (!signal.aborted) ports.log.error({ project, err: error }, "project.unreachable");
+    });
+  const handleRecord = async (record: SQSRecord): Promise<void> => {
+    const message = NodeMessage.parse(JSON.parse(record.body));
+    if (message.type === "node.hint") return look(message.project);
+    watched.add(message.project);
+    await perform(message);
+    await look(message.project);
+  };
+  const watch = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await sleep(WATCH_EVERY_MS, signal);
+      await Promise.all([...watched].map(lookSafely));
+    }
+  };
+  const watchContainers = async (): Promise<void> => {
+    for await (const event of ports.docker.events(nodeLabels(ports.node), signal)) {
+      const ours = parseLabels(event.labels);
+      if (event.action !== "die" || ours === null) continue;
+      watched.add(ours.project);
+      void lookSafely(ours.project);
+    }
+  };
+  const beat = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await sendHeartbeat(ports, identity, signal).catch((error: unknown) => {
+        if (!signal.aborted) ports.log.error({ err: error }, "heartbeat.failed");
+      });
+      await sleep(HEARTBEAT_EVERY_MS, signal);
+    }
+  };
+  return {
+    handleBatch: sqsBatch(handleRecord, (error) =>
+      ports.log.error({ err: error }, "message.failed"),
+    ),
+    run: async () => {
+      const known = await findProjects(ports, signal);
+      await Promise.all(known.map(lookSafely));
+      const loops = [watch(), watchContainers(), beat()];
+      await Promise.all(loops.map((loop) => loop.catch(ignoreAbort(signal))));
+    },
+  };
+};
+
+const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted) throw error;
+};
+
+/** Projects that left anything on this node: directories, or containers. */
+const findProjects = async (ports: AgentPorts, signal: AbortSignal): Promise<ProjectId[]> => {
+  const listed = await ports.docker.listContainers(nodeLabels(ports.node), signal);
+  const running = listed.flatMap(({ labels }) => parseLabels(labels)?.project ?? []);
+  return [...new Set([...(await ports.disk.listProjects()), ...running])];
+};
+
+/** Nothing to wait for: no deploy, and every container that should run does. */
+const isSettled = (ports: AgentPorts, state: ProjectState): boolean => {
+  if (state.deploy !== null) return false;
+  const open = ports.gates.list(state.project);
+  return assignNode(state, ports.node).run.every(
+    (order) =>
+      order.spec.ports.length === 0 ||
+      open.some((gate) => gate.container === order.container && gate.epoch === order.epoch),
+  );
+};
+
+const stepMessage = (
+  project: ProjectId,
+  deployId: StepMessage["deployId"],
+  step: string,
+): StepMessage => {
+  const kind = stepKind(step) ?? "prepare";
+  return { type: STEP_FUNCTIONS[kind], version: 1, project, deployId, step };
+};
+
+/** One run of a step at a time, however often it is asked for. */
+const createStepRunner = (ports: AgentPorts, signal: AbortSignal) => {
+  const functions = {
+    "volume.snapshot": createSnapshotVolume(ports),
+    "volume.hydrate": createHydrateVolume(ports),
+    "containers.stop": createStopContainers(ports),
+    "containers.start": createStartContainers(ports),
+  };
+  const running = new Map<string, Promise<void>>();
+  return (message: StepMessage): Promise<void> => {
+    const key = `${message.deployId} ${message.step}`;
+    const known = running.get(key);
+    if (known !== undefined) return known;
+    const run = functions[message.type](message, signal).finally(() => running.delete(key));
+    running.set(key, run);
+    return run;
+  };
+};

@@ -1,0 +1,30 @@
+/**
+ * Lets go of copies that nobody can need any more: of each volume the newest sealed copy stays as a
+ * warm cache, and staging only while a deploy may use it. Branches are never touched here.
+ */
+import type { ProjectId } from "../workflows/ids.ts";
+import type { ProjectState } from "../workflows/record.ts";
+import type { AgentPorts } from "./reconcile-project.ts";
+
+export const tendCaches = async (
+  ports: AgentPorts,
+  project: ProjectId,
+  state: ProjectState,
+): Promise<void> => {
+  if (state.deploy !== null) return;
+  for (const volume of await ports.disk.listVolumes(project)) {
+    const copies = await ports.disk.listCopies(project, volume);
+    const origin = state.volumes[volume]?.origin;
+    const needed = origin?.kind === "local" ? origin.epoch : null;
+    const caches = copies
+      .filter(({ role, epoch }) => role === "sealed" && epoch !== needed)
+      .sort((a, b) => b.epoch - a.epoch);
+    // A sealed copy without a marker belongs to a drain that came to nothing; the next one decides.
+    const surplus = caches.filter(({ marker }) => marker?.snapshotId != null).slice(1);
+    const staging = copies.filter(({ role }) => role === "staging" && caches.length > 0);
+    for (const { path } of [...surplus, ...staging]) {
+      await ports.disk.remove(path);
+      ports.log.info({ project, volume, path }, "cache.dropped");
+    }
+  }
+};

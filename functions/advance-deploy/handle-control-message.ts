@@ -1,0 +1,54 @@
+/** One message of the control queue: an event from outside, or a hint of our own. */
+import type { SQSRecord } from "aws-lambda";
+import type { ControlPorts } from "../control-ports.ts";
+import { ControlMessage, type DeployRequested } from "../messages.ts";
+import { recordRequest } from "../request-deploy.ts";
+import { advanceProject } from "./advance-project.ts";
+
+export const createHandleControlMessage =
+  (ports: ControlPorts) =>
+  async (record: SQSRecord, signal: AbortSignal): Promise<void> => {
+    const message = ControlMessage.parse(JSON.parse(record.body));
+    switch (message.type) {
+      case "deploy.requested": {
+        const requestId = await storeRequest(ports, message, record.messageId, signal);
+        await advanceProject(ports, { project: message.project, requestId, resend: false }, signal);
+        return;
+      }
+      case "deploy.cancel.requested": {
+        const { project, deployId } = message;
+        const input = { type: "deploy.cancelled" as const, deployId, nowMs: ports.nowMs() };
+        const { refusal } = await advanceProject(ports, { project, input, resend: false }, signal);
+        if (refusal !== null)
+          ports.log.warn({ project, deploy: deployId, ...refusal }, "cancel.refused");
+        return;
+      }
+      case "project.hint": {
+        const { project, requestId, resend } = message;
+        await advanceProject(ports, { project, requestId, resend }, signal);
+      }
+    }
+  };
+
+const storeRequest = async (
+  ports: ControlPorts,
+  event: DeployRequested,
+  messageId: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  const requestId = `queue.${event.id ?? messageId}`;
+  const loaded = await ports.records.load(event.project, signal);
+  const request = {
+    requestId,
+    trigger: "queue" as const,
+    ref: event.ref ?? loaded?.state.settings.ref ?? "",
+    ...(event.commit !== undefined && { commit: event.commit }),
+    ...(event.target !== undefined && { target: event.target }),
+    force: event.force,
+    restore: event.restore,
+    acceptLoss: event.acceptLoss,
+    requestedAtMs: ports.nowMs(),
+  };
+  if (loaded !== null) await recordRequest(ports, event.project, request, signal);
+  return requestId;
+};

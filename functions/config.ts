@@ -1,0 +1,157 @@
+/**
+ * The settings of every process, read once at its start. Each has one environment variable; those
+ * that hold secrets may be given as `<NAME>_FILE`, the path of a file with the value.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import * as z from "zod";
+import type { StoreConfig } from "../adapters/open-store.ts";
+import { NodeId } from "../workflows/ids.ts";
+
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== ""),
+);
+
+const labels = list.transform((items) =>
+  Object.fromEntries(
+    items.map((item) => {
+      const at = item.indexOf("=");
+      return at < 0 ? [item, ""] : [item.slice(0, at), item.slice(at + 1)];
+    }),
+  ),
+);
+
+const Environment = z.object({
+  /** `file:/path` or `s3://bucket`. All state is there; two installations never share one. */
+  BAGAGE_STORE: z.string().default("file:/var/lib/bagage/store"),
+  /** Gateways of the S3 store, by comma; the next one is used when one does not answer. */
+  BAGAGE_S3_ENDPOINT: list.pipe(z.array(z.url())).default([]),
+  BAGAGE_S3_REGION: z.string().default("us-east-1"),
+  BAGAGE_S3_ACCESS_KEY: z.string().default(""),
+  BAGAGE_S3_SECRET_KEY: z.string().default(""),
+  /** An SQS-speaking broker of one's own; unset: AWS itself. `bagage up` brings its own. */
+  BAGAGE_SQS_ENDPOINT: z.url().optional(),
+  BAGAGE_SQS_REGION: z.string().default("us-east-1"),
+  BAGAGE_SQS_ACCESS_KEY: z.string().optional(),
+  BAGAGE_SQS_SECRET_KEY: z.string().optional(),
+  /** Where webhooks and the API are received; host:port. */
+  BAGAGE_LISTEN: z
+    .string()
+    .regex(/^.+:\d+$/, "host:port")
+    .default("127.0.0.1:7480"),
+  /** This node's name; must not change while it holds data. */
+  BAGAGE_NODE: NodeId.default(() =>
+    NodeId.parse(
+      hostname()
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9.-]/g, "-"),
+    ),
+  ),
+  /** Volumes, fences and caches; one file system, with room for the volumes twice. */
+  BAGAGE_NODE_ROOT: z.string().startsWith("/").default("/var/lib/bagage/node"),
+  /** Where clients reach this node's published ports. */
+  BAGAGE_NODE_ADDRESS: z.string().default("127.0.0.1"),
+  /** Address that published ports are opened on; 0.0.0.0: all. */
+  BAGAGE_NODE_BIND: z.string().default("0.0.0.0"),
+  /** key=value by comma, for placement constraints. */
+  BAGAGE_NODE_LABELS: labels.default({}),
+  BAGAGE_DOCKER_SOCKET: z.string().startsWith("/").default("/var/run/docker.sock"),
+  /** Repositories by path or file://: only for an operator who trusts all who add projects. */
+  BAGAGE_ALLOW_LOCAL_REPOSITORIES: z.stringbool().default(false),
+  /** Repositories on private, loopback and link-local addresses. */
+  BAGAGE_ALLOW_PRIVATE_NETWORKS: z.stringbool().default(false),
+  BAGAGE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
+  /** Seconds between two sweeps: the delay that a lost message costs. */
+  BAGAGE_SWEEP_S: z.coerce.number().int().min(1).max(3_600).default(15),
+});
+
+export interface Config {
+  readonly store: StoreConfig;
+  readonly sqs: {
+    readonly endpoint: string | undefined;
+    readonly region: string;
+    readonly credentials:
+      | { readonly accessKeyId: string; readonly secretAccessKey: string }
+      | undefined;
+  };
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly node: {
+    readonly id: NodeId;
+    readonly root: string;
+    readonly address: string;
+    readonly bind: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly dockerSocket: string;
+  };
+  readonly git: {
+    readonly allowLocalRepositories: boolean;
+    readonly allowPrivateNetworks: boolean;
+  };
+  readonly logLevel: string;
+  readonly sweepMs: number;
+}
+
+/** A wrong setting: what is wrong with each, one a line. */
+export class ConfigError extends Error {}
+
+export const readConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
+  const parsed = Environment.safeParse(withFiles(environment));
+  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
+  const e = parsed.data;
+  const listen = e.BAGAGE_LISTEN.lastIndexOf(":");
+  const hasKeys = e.BAGAGE_SQS_ACCESS_KEY !== undefined && e.BAGAGE_SQS_SECRET_KEY !== undefined;
+  return {
+    store: {
+      url: e.BAGAGE_STORE,
+      endpoints: e.BAGAGE_S3_ENDPOINT,
+      region: e.BAGAGE_S3_REGION,
+      accessKeyId: e.BAGAGE_S3_ACCESS_KEY,
+      secretAccessKey: e.BAGAGE_S3_SECRET_KEY,
+    },
+    sqs: {
+      endpoint: e.BAGAGE_SQS_ENDPOINT,
+      region: e.BAGAGE_SQS_REGION,
+      credentials: hasKeys
+        ? {
+            accessKeyId: e.BAGAGE_SQS_ACCESS_KEY ?? "",
+            secretAccessKey: e.BAGAGE_SQS_SECRET_KEY ?? "",
+          }
+        : undefined,
+    },
+    listen: {
+      host: e.BAGAGE_LISTEN.slice(0, listen),
+      port: Number(e.BAGAGE_LISTEN.slice(listen + 1)),
+    },
+    node: {
+      id: e.BAGAGE_NODE,
+      root: e.BAGAGE_NODE_ROOT,
+      address: e.BAGAGE_NODE_ADDRESS,
+      bind: e.BAGAGE_NODE_BIND,
+      labels: e.BAGAGE_NODE_LABELS,
+      dockerSocket: e.BAGAGE_DOCKER_SOCKET,
+    },
+    git: {
+      allowLocalRepositories: e.BAGAGE_ALLOW_LOCAL_REPOSITORIES,
+      allowPrivateNetworks: e.BAGAGE_ALLOW_PRIVATE_NETWORKS,
+    },
+    logLevel: e.BAGAGE_LOG_LEVEL,
+    sweepMs: e.BAGAGE_SWEEP_S * 1_000,
+  };
+};
+
+/** Values from `<NAME>_FILE`, where the name itself is not set. */
+const withFiles = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> => {
+  const values = { ...environment };
+  for (const [name, path] of Object.entries(environment)) {
+    const plain = /^(BAGAGE_\w+)_FILE$/.exec(name)?.[1];
+    if (plain === undefined || path === undefined || values[plain] !== undefined) continue;
+    if (!existsSync(path)) throw new ConfigError(`${name}: there is no file ${path}`);
+    values[plain] = readFileSync(path, "utf8").trim();
+  }
+  return values;
+};

@@ -1,0 +1,70 @@
+/** Projects: adding one, and what the webhook needs to know of it. */
+import { randomBytes } from "node:crypto";
+import * as z from "zod";
+import type { ProjectRecords } from "../adapters/project-records.ts";
+import { secretKey } from "../adapters/store-keys.ts";
+import { ConflictError, TerminalError } from "../volume/errors.ts";
+import type { ObjectStore } from "../volume/object-store.ts";
+import { Epoch, type ProjectId } from "../workflows/ids.ts";
+import type { ProjectSettings, ProjectState } from "../workflows/record.ts";
+import { encodeJson, readJsonObject } from "./json-object.ts";
+
+/** Several secrets may be good at once, so that one can be replaced without a gap. */
+const Secrets = z.strictObject({ webhookSecrets: z.array(z.string().min(16)).min(1) });
+
+export interface ProjectPorts {
+  readonly store: ObjectStore;
+  readonly records: ProjectRecords;
+}
+
+const emptyState = (project: ProjectId, settings: ProjectSettings): ProjectState => ({
+  project,
+  settings,
+  epochCounter: Epoch.parse(0),
+  commit: null,
+  containers: {},
+  volumes: {},
+  deploy: null,
+  desired: null,
+  history: [],
+  endedAttempts: [],
+});
+
+/** Creates the project and its webhook secret, which is returned and not shown again. */
+export const addProject = async (
+  ports: ProjectPorts,
+  project: ProjectId,
+  settings: ProjectSettings,
+  secret: string | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly webhookSecret: string }> => {
+  const webhookSecret = secret ?? randomBytes(24).toString("base64url");
+  const secrets = Secrets.parse({ webhookSecrets: [webhookSecret] });
+  try {
+    if ((await ports.records.load(project, signal)) !== null) throw taken(project);
+    await ports.store.put(secretKey(project), encodeJson(secrets), {}, signal);
+    await ports.records.save(project, null, emptyState(project, settings), signal);
+  } catch (error) {
+    throw error instanceof ConflictError ? taken(project) : error;
+  }
+  return { webhookSecret };
+};
+
+const taken = (project: ProjectId): TerminalError =>
+  new TerminalError(`project ${project} exists already`, {
+    code: "project-exists",
+    hint: `bagage status ${project}`,
+  });
+
+/** What a push is checked against; null for a project that does not exist. */
+export const findPushProject = async (
+  ports: ProjectPorts,
+  project: ProjectId,
+  signal: AbortSignal,
+): Promise<{ readonly webhookSecrets: string[]; readonly ref: string } | null> => {
+  const loaded = await ports.records.load(project, signal);
+  if (loaded === null) return null;
+  const secrets = await readJsonObject(ports.store, secretKey(project), Secrets, signal);
+  if (secrets === null) return null;
+  return { webhookSecrets: secrets.webhookSecrets, ref: loaded.state.settings.ref };
+};

@@ -1,0 +1,37 @@
+/**
+ * The backstop for lost messages: on a timer, hints again at every request that no record holds yet
+ * and at every project with outstanding duties. A project at rest is not even looked at.
+ */
+import { OPEN_PREFIX, PENDING_PREFIX } from "../../adapters/store-keys.ts";
+import { ProjectId } from "../../workflows/ids.ts";
+import type { ControlPorts } from "../control-ports.ts";
+import { CONTROL_QUEUE, type ProjectHint } from "../messages.ts";
+
+export const sweep = async (
+  ports: Pick<ControlPorts, "store" | "send" | "log">,
+  signal: AbortSignal,
+): Promise<{ readonly hints: number }> => {
+  let hints = 0;
+  const send = async (name: string, requestId?: string): Promise<void> => {
+    const project = ProjectId.safeParse(name);
+    if (!project.success) return;
+    const hint: ProjectHint = {
+      type: "project.hint",
+      version: 1,
+      project: project.data,
+      ...(requestId !== undefined && { requestId }),
+      resend: true,
+    };
+    await ports.send(CONTROL_QUEUE, hint, signal);
+    hints += 1;
+  };
+  for await (const { key } of ports.store.list(PENDING_PREFIX, signal)) {
+    const match = /^([^/]+)\/(.+)\.json$/.exec(key.slice(PENDING_PREFIX.length));
+    await send(match?.[1] ?? "", decodeURIComponent(match?.[2] ?? ""));
+  }
+  for await (const { key } of ports.store.list(OPEN_PREFIX, signal)) {
+    await send(key.slice(OPEN_PREFIX.length));
+  }
+  if (hints > 0) ports.log.info({ hints }, "sweep.hinted");
+  return { hints };
+};
