@@ -23,6 +23,7 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
+          globalSetup: "test/lab/global-setup.ts",
           testTimeout: 120_000,
           fileParallelism: false,
         },
@@ -31,6 +32,7 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
+          globalSetup: "test/lab/global-setup.ts",
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

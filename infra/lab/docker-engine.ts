@@ -32,10 +32,10 @@ export const engineCgroup = ({ host }: Pick<EngineSite, "host">): string => host
 export const startDockerEngine = async (site: EngineSite, signal: AbortSignal): Promise<void> => {
   const run = join(runDirectory(site.id), site.host.name);
   const data = join(site.labDirectory, site.host.name, "docker");
+  // As after a reboot: a killed engine leaves the pid files of what it had started.
+  rmSync(run, { recursive: true, force: true });
   mkdirSync(run, { recursive: true });
   mkdirSync(data, { recursive: true });
-  // A killed engine leaves its pid file; the pid may be another process's by now.
-  rmSync(join(run, "docker.pid"), { force: true });
   writeFileSync(join(run, "daemon.json"), "{}");
   const spec: DaemonSpec = {
     name: `docker-${site.host.name}`,

@@ -5,11 +5,19 @@
  */
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { TerminalError } from "../../volume/errors.ts";
 import { removeCgroup } from "./cgroups.ts";
 import { type Claim, listClaims, releaseClaim, runDirectory } from "./claims.ts";
 import { tryCommand } from "./command.ts";
 import { containerPids, engineCgroup } from "./docker-engine.ts";
-import { labHost, labNamespaces, NODE_NAMES, namespacePids, removeNetwork } from "./network.ts";
+import {
+  type LabHost,
+  labHost,
+  labNamespaces,
+  NODE_NAMES,
+  namespacePids,
+  removeNetwork,
+} from "./network.ts";
 import { identifyProcess, isAlive } from "./processes.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -72,13 +80,20 @@ export const nodePids = async (host: LabHost, signal: AbortSignal): Promise<numb
 
 const isRunning = (pid: number) => identifyProcess(pid) !== undefined;
 
-/** Unmounts everything at or below the directories, the innermost first. */
+/**
+ * Unmounts everything at or below the directories, the innermost first.
+ * @throws TerminalError `still_mounted`: to delete what is below would delete another's files.
+ */
 export const unmountBelow = async (
   directories: readonly string[],
   signal: AbortSignal,
 ): Promise<void> => {
   for (const path of mountsBelow(directories).reverse()) {
     await tryCommand(["umount", "--lazy", path], {}, signal);
+  }
+  const remaining = mountsBelow(directories);
+  if (remaining.length > 0) {
+    throw new TerminalError(`Still mounted: ${remaining.join(", ")}`, { code: "still_mounted" });
   }
 };
 
