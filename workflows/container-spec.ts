@@ -75,6 +75,8 @@ export const VolumeSettings = z.strictObject({
   keep: KeepPolicy.optional(),
   /** Run in the container before a scheduled snapshot; Docker's exec form. */
   beforeSnapshot: z.array(z.string()).optional(),
+  /** The container that `beforeSnapshot` is run in: the one that asked for it. */
+  beforeSnapshotIn: ContainerName.optional(),
   publish: z.literal("s3").optional(),
   from: z.string().startsWith("s3://").optional(),
 });
