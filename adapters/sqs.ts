@@ -1,0 +1,249 @@
+/**
+ * Queues: AWS SQS, or what speaks its protocol. Their messages are hints: they may be lost, repeated
+ * and reordered. Consumers are in sqs-consumer.ts.
+ */
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  SendMessageBatchCommand,
+  SetQueueAttributesCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
+import { RetryableError, TerminalError } from "../volume/errors.ts";
+import { callSqs } from "./sqs-errors.ts";
+
+export interface SqsSettings {
+  /** For anything but AWS itself. */
+  readonly endpoint?: string;
+  readonly region: string;
+  /** Default: the AWS SDK's own chain (environment, instance role, …). */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+export interface Queue {
+  readonly client: SQSClient;
+  readonly name: string;
+  readonly url: string;
+  readonly arn: string;
+  readonly region: string;
+  /** How long a received message stays hidden unless that is extended. */
+  readonly visibilityTimeoutS: number;
+}
+
+export interface QueueRequest {
+  readonly client: SQSClient;
+  /** A name, or the URL of an existing queue. */
+  readonly queue: string;
+  /** Makes the queue, and its dead-letter queue, when they are missing. */
+  readonly create?: boolean;
+  /** For a queue that is made here, and set on one that exists when `create` is given. */
+  readonly visibilityTimeoutS?: number;
+  /** Messages that were received so often go to `<name>-dead`. */
+  readonly deadLetterQueue?: { readonly maxReceiveCount: number };
+}
+
+/** Of one message, and of all messages of one call: what AWS took for years, and brokers still do. */
+export const MESSAGE_BYTES_MAX = 256 * 1024;
+export const BATCH_MESSAGES_MAX = 10;
+const SEND_ATTEMPTS_MAX = 3;
+const VISIBILITY_TIMEOUT_S = 30;
+/** Hints that are older are repeated by the sweep anyway; dead letters wait for a person. */
+const DEAD_RETENTION_S = 14 * 24 * 3600;
+
+export const connectSqs = (settings: SqsSettings): SQSClient =>
+  new SQSClient({
+    region: settings.region,
+    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
+    // Brokers behind an endpoint name their queues by addresses that only they may know.
+    ...(settings.endpoint === undefined
+      ? {}
+      : { endpoint: settings.endpoint, useQueueUrlAsEndpoint: false }),
+  });
+
+/** Finds the queue, or makes it; idempotent. TerminalError `queue-missing` when it may not. */
+export const openQueue = async (request: QueueRequest, signal: AbortSignal): Promise<Queue> => {
+  const { client, queue } = request;
+  const isUrl = /^https?:\/\//.test(queue);
+  const name = isUrl ? (queue.split("/").at(-1) ?? queue) : queue;
+  const url = isUrl
+    ? queue
+    : ((await findUrl(client, name, signal)) ?? (await createQueue(request, name, signal)));
+  if (request.create === true) await configure(request, name, url, signal);
+  const attributes = await readAttributes(client, url, signal);
+  const arn = attributes["QueueArn"] ?? "";
+  return {
+    client,
+    name,
+    url,
+    arn,
+    region: arn.split(":")[3] ?? "",
+    visibilityTimeoutS: Number(attributes["VisibilityTimeout"] ?? VISIBILITY_TIMEOUT_S),
+  };
+};
+
+const findUrl = async (
+  client: SQSClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | null> => {
+  try {
+    const answer = await callSqs(`find queue ${name}`, signal, (options) =>
+      client.send(new GetQueueUrlCommand({ QueueName: name }), options),
+    );
+    return answer.QueueUrl ?? null;
+  } catch (error) {
+    if (error instanceof TerminalError && error.code === "queue-missing") return null;
+    throw error;
+  }
+};
+
+const createQueue = async (
+  { client, create }: QueueRequest,
+  name: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  if (create !== true) {
+    throw new TerminalError(`there is no queue ${name}`, {
+      code: "queue-missing",
+      hint: "deploy the queues first, or check the region and the endpoint",
+    });
+  }
+  // Without attributes: two makers that want different ones would fail, `configure` settles it.
+  const { QueueUrl } = await callSqs(`create queue ${name}`, signal, (options) =>
+    client.send(new CreateQueueCommand({ QueueName: name }), options),
+  );
+  if (QueueUrl === undefined) throw new RetryableError("no queue URL", { code: "sqs-failed" });
+  return QueueUrl;
+};
+
+const configure = async (
+  request: QueueRequest,
+  name: string,
+  url: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { client, visibilityTimeoutS, deadLetterQueue } = request;
+  const attributes: Record<string, string> = {};
+  if (visibilityTimeoutS !== undefined) {
+    attributes["VisibilityTimeout"] = String(visibilityTimeoutS);
+  }
+  if (deadLetterQueue !== undefined) {
+    const deadName = deadLetterName(name);
+    const deadUrl =
+      (await findUrl(client, deadName, signal)) ?? (await createQueue(request, deadName, signal));
+    await setAttributes(client, deadUrl, { MessageRetentionPeriod: `${DEAD_RETENTION_S}` }, signal);
+    const { QueueArn } = await readAttributes(client, deadUrl, signal);
+    attributes["RedrivePolicy"] = JSON.stringify({
+      deadLetterTargetArn: QueueArn,
+      maxReceiveCount: deadLetterQueue.maxReceiveCount,
+    });
+  }
+  if (Object.keys(attributes).length > 0) await setAttributes(client, url, attributes, signal);
+};
+
+export const deadLetterName = (queueName: string): string => `${queueName}-dead`;
+
+const setAttributes = (
+  client: SQSClient,
+  url: string,
+  attributes: Record<string, string>,
+  signal: AbortSignal,
+): Promise<unknown> =>
+  callSqs(`configure ${url}`, signal, (options) =>
+    client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: attributes }), options),
+  );
+
+const readAttributes = async (
+  client: SQSClient,
+  url: string,
+  signal: AbortSignal,
+): Promise<Record<string, string>> => {
+  const { Attributes } = await callSqs(`read attributes of ${url}`, signal, (options) =>
+    client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["All"] }), options),
+  );
+  return Attributes ?? {};
+};
+
+/** Estimates, as the broker gives them. */
+export const countMessages = async (queue: Queue, signal: AbortSignal) => {
+  const attributes = await readAttributes(queue.client, queue.url, signal);
+  return {
+    visible: Number(attributes["ApproximateNumberOfMessages"] ?? 0),
+    inFlight: Number(attributes["ApproximateNumberOfMessagesNotVisible"] ?? 0),
+    delayed: Number(attributes["ApproximateNumberOfMessagesDelayed"] ?? 0),
+  };
+};
+
+/** Sends one JSON message; `message-too-large` above 256 KiB. A repeat after an error is harmless. */
+export const sendMessage = (queue: Queue, body: unknown, signal: AbortSignal): Promise<void> =>
+  sendMessages(queue, [body], signal);
+
+/** Sends any number of JSON messages in as few calls as they fit in. */
+export const sendMessages = async (
+  queue: Queue,
+  bodies: readonly unknown[],
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const batch of splitBatches(bodies.map(encodeBody))) {
+    await sendBatch(queue, batch, signal);
+  }
+};
+
+/** ASCII alone: SQS refuses some characters, and brokers disagree about others. */
+export const encodeBody = (body: unknown): string =>
+  JSON.stringify(body).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+
+/** At most 10 messages and 256 KiB a call, in order. */
+export const splitBatches = (texts: readonly string[]): string[][] => {
+  const batches: string[][] = [];
+  let batch: string[] = [];
+  let batchBytes = 0;
+  for (const text of texts) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes > MESSAGE_BYTES_MAX) {
+      throw new TerminalError(`a message of ${bytes} bytes is too large for a queue`, {
+        code: "message-too-large",
+        hint: "messages carry ids; what is larger belongs into the store",
+      });
+    }
+    if (batch.length === BATCH_MESSAGES_MAX || batchBytes + bytes > MESSAGE_BYTES_MAX) {
+      batches.push(batch);
+      batch = [];
+      batchBytes = 0;
+    }
+    batch.push(text);
+    batchBytes += bytes;
+  }
+  return batch.length === 0 ? batches : [...batches, batch];
+};
+
+/** Sends one batch that fits; what the broker refused for its own reasons is tried again. */
+export const sendBatch = async (
+  queue: Queue,
+  texts: readonly string[],
+  signal: AbortSignal,
+): Promise<void> => {
+  let entries = texts.map((text, index) => ({ Id: String(index), MessageBody: text }));
+  for (let attempt = 1; entries.length > 0; attempt += 1) {
+    const { Failed = [] } = await callSqs(`send to ${queue.name}`, signal, (options) =>
+      queue.client.send(
+        new SendMessageBatchCommand({ QueueUrl: queue.url, Entries: entries }),
+        options,
+      ),
+    );
+    const fault = Failed.find(({ SenderFault }) => SenderFault === true);
+    if (fault !== undefined || (Failed.length > 0 && attempt === SEND_ATTEMPTS_MAX)) {
+      const message = `${queue.name} took ${entries.length - Failed.length} of ${entries.length}`;
+      const details = { code: "send-failed", data: { failed: Failed } };
+      throw fault === undefined
+        ? new RetryableError(message, details)
+        : new TerminalError(message, details);
+    }
+    const failedIds = new Set(Failed.map(({ Id }) => Id));
+    entries = entries.filter(({ Id }) => failedIds.has(Id));
+  }
+};
