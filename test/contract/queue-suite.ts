@@ -1,0 +1,263 @@
+/** What every SQS-speaking broker must do for the control plane; each test on queues of its own. */
+import { randomUUID } from "node:crypto";
+import type { SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSEvent } from "aws-lambda";
+import { expect, test } from "vitest";
+import {
+  connectSqs,
+  countMessages,
+  deadLetterName,
+  openQueue,
+  type Queue,
+  type SqsSettings,
+  sendMessage,
+  sendMessages,
+} from "../../adapters/sqs.ts";
+import { type ConsumerOptions, consumeQueue } from "../../adapters/sqs-consumer.ts";
+import { receiveMessages, redriveMessages } from "../../adapters/sqs-messages.ts";
+
+const signal = AbortSignal.timeout(110_000);
+
+const open = (client: SQSClient, extra: Partial<Parameters<typeof openQueue>[0]> = {}) =>
+  openQueue(
+    { client, queue: `test-${randomUUID()}`, create: true, visibilityTimeoutS: 30, ...extra },
+    signal,
+  );
+
+/** A consumer that runs until its condition holds, and then is stopped. */
+const consumeUntil = async (
+  queue: Queue,
+  handleBatch: ConsumerOptions["handleBatch"],
+  isDone: () => boolean | Promise<boolean>,
+  extra: Partial<ConsumerOptions> = {},
+) => {
+  const stop = new AbortController();
+  const errors: unknown[] = [];
+  const consuming = consumeQueue(
+    { queue, handleBatch, concurrency: 2, waitTimeS: 1, onError: (e) => errors.push(e), ...extra },
+    stop.signal,
+  );
+  await expect.poll(isDone, { timeout: 60_000, interval: 50 }).toBe(true);
+  stop.abort();
+  await consuming;
+  return errors;
+};
+
+const isEmpty = async (queue: Queue) => {
+  const { visible, inFlight, delayed } = await countMessages(queue, signal);
+  return visible + inFlight + delayed === 0;
+};
+
+const bodies = (event: SQSEvent): unknown[] => event.Records.map(({ body }) => JSON.parse(body));
+
+export const describeQueue = (settings: () => SqsSettings): void => {
+  const connect = () => connectSqs(settings());
+
+  test("opening is idempotent, and a missing queue is said to be missing", async () => {
+    const client = connect();
+    const queue = await open(client, { deadLetterQueue: { maxReceiveCount: 3 } });
+    const again = await openQueue({ client, queue: queue.name }, signal);
+    expect(again).toMatchObject({ arn: queue.arn, visibilityTimeoutS: 30 });
+    const byUrl = await openQueue({ client, queue: queue.url }, signal);
+    expect(byUrl).toMatchObject({ arn: queue.arn, name: queue.name });
+    const dead = await openQueue({ client, queue: deadLetterName(queue.name) }, signal);
+    expect(dead.arn).toBe(`${queue.arn}-dead`);
+    await expect(
+      openQueue({ client, queue: `none-${randomUUID()}` }, signal),
+    ).rejects.toMatchObject({ name: "TerminalError", code: "queue-missing" });
+  });
+
+  test("many makers of one queue at once all get it", async () => {
+    const name = `test-${randomUUID()}`;
+    const opened = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        open(connect(), { queue: name, deadLetterQueue: { maxReceiveCount: 2 } }),
+      ),
+    );
+    expect(new Set(opened.map(({ arn }) => arn)).size).toBe(1);
+  });
+
+  test("what is sent arrives once each, in Lambda's shape, and is gone then", async () => {
+    const queue = await open(connect());
+    const sent = Array.from({ length: 25 }, (_, id) => ({ id, text: 'é "\n' }));
+    await sendMessages(queue, sent.slice(1), signal);
+    await sendMessage(queue, sent[0], signal);
+    const events: SQSEvent[] = [];
+    const errors = await consumeUntil(
+      queue,
+      async (event) => void events.push(event),
+      async () => events.flatMap(bodies).length >= 25 && (await isEmpty(queue)),
+    );
+    // The brokers may repeat and reorder; these have no reason to repeat.
+    const got = events.flatMap(bodies) as { id: number }[];
+    expect(got.toSorted((a, b) => a.id - b.id)).toEqual(sent);
+    expect(errors).toEqual([]);
+    expect(events[0]?.Records[0]).toMatchObject({
+      messageId: expect.stringMatching(/./),
+      eventSource: "aws:sqs",
+      eventSourceARN: queue.arn,
+      awsRegion: "us-east-1",
+      attributes: { ApproximateReceiveCount: "1" },
+    });
+  });
+
+  test("fault 20: one failure in the middle of a batch: only that message comes again", async () => {
+    const queue = await open(connect());
+    await sendMessages(queue, [0, 1, 2, 3, 4], signal);
+    const counts = new Map<unknown, number>();
+    await consumeUntil(
+      queue,
+      async (event) => {
+        const failed = event.Records.filter(({ body }) => {
+          const count = (counts.get(body) ?? 0) + 1;
+          counts.set(body, count);
+          return body === "2" && count === 1;
+        });
+        return {
+          batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })),
+        };
+      },
+      () => counts.get("2") === 2,
+    );
+    expect(Object.fromEntries(counts)).toEqual({ 0: 1, 1: 1, 2: 2, 3: 1, 4: 1 });
+  });
+
+  test("a handler that throws, or names a stranger, fails its whole batch", async () => {
+    const queue = await open(connect());
+    await sendMessages(queue, ["a", "b"], signal);
+    let calls = 0;
+    const seen = new Set<unknown>();
+    const errors = await consumeUntil(
+      queue,
+      async (event) => {
+        calls += 1;
+        if (calls === 1) throw new Error("boom");
+        if (calls === 2) return { batchItemFailures: [{ itemIdentifier: "nobody" }] };
+        for (const body of bodies(event)) seen.add(body);
+        return { batchItemFailures: [] };
+      },
+      () => seen.size === 2,
+      { concurrency: 1 },
+    );
+    expect(errors).toContainEqual(expect.objectContaining({ message: "boom" }));
+    expect(errors).toContainEqual(expect.objectContaining({ code: "batch-response-invalid" }));
+  });
+
+  test("fault 18: a poison message ends in the dead-letter queue, others pass", async () => {
+    const client = connect();
+    const queue = await open(client, { deadLetterQueue: { maxReceiveCount: 2 } });
+    const dead = await openQueue({ client, queue: deadLetterName(queue.name) }, signal);
+    await sendMessages(queue, ["good", "poison", "fine"], signal);
+    const done = new Set<unknown>();
+    await consumeUntil(
+      queue,
+      async (event) => ({
+        batchItemFailures: event.Records.filter(({ body }) => {
+          if (body !== '"poison"') done.add(body);
+          return body === '"poison"';
+        }).map(({ messageId }) => ({ itemIdentifier: messageId })),
+      }),
+      async () => (await countMessages(dead, signal)).visible === 1,
+    );
+    expect([...done].toSorted()).toEqual(['"fine"', '"good"']);
+
+    // Fault 19: what is redriven later comes as any other message.
+    expect(await redriveMessages({ from: dead, to: queue, messageCountMax: 10 }, signal)).toBe(1);
+    expect(await isEmpty(dead)).toBe(true);
+    const redriven = await receiveMessages(queue, { messageCountMax: 10, waitTimeS: 5 }, signal);
+    expect(redriven.map(({ Body }) => Body)).toEqual(['"poison"']);
+  });
+
+  test("fault 21: a long handler keeps its message hidden from a second consumer", async () => {
+    const queue = await open(connect(), { visibilityTimeoutS: 1 });
+    await sendMessage(queue, "slow", signal);
+    let calls = 0;
+    let finished = 0;
+    await consumeUntil(
+      queue,
+      async () => {
+        calls += 1;
+        // Three visibility timeouts of honest work.
+        const endMs = performance.now() + 3_000;
+        await expect.poll(() => performance.now() > endMs, { timeout: 10_000 }).toBe(true);
+        finished += 1;
+      },
+      async () => finished === 1 && (await isEmpty(queue)),
+    );
+    expect(calls).toBe(1);
+  });
+
+  test("fault 21: without renewal, as after a crash, the message comes to another", async () => {
+    const queue = await open(connect(), { visibilityTimeoutS: 1 });
+    await sendMessage(queue, "orphan", signal);
+    const held = await receiveMessages(queue, { messageCountMax: 1, waitTimeS: 5 }, signal);
+    expect(held).toHaveLength(1);
+    let receives = "";
+    await consumeUntil(
+      queue,
+      async (event) => {
+        receives = event.Records[0]?.attributes.ApproximateReceiveCount ?? "";
+      },
+      () => receives !== "",
+    );
+    expect(receives).toBe("2");
+  });
+
+  test("a stop lets a handler finish within its grace", async () => {
+    const queue = await open(connect());
+    await sendMessage(queue, "last", signal);
+    const stop = new AbortController();
+    let isFinished = false;
+    const consuming = consumeQueue(
+      {
+        queue,
+        concurrency: 1,
+        waitTimeS: 1,
+        handleBatch: async () => {
+          stop.abort();
+          const endMs = performance.now() + 500;
+          await expect.poll(() => performance.now() > endMs).toBe(true);
+          isFinished = true;
+        },
+      },
+      stop.signal,
+    );
+    await consuming;
+    expect(isFinished).toBe(true);
+    expect(await isEmpty(queue)).toBe(true);
+  });
+
+  test("a stop hands back at once what a handler does not finish in its grace", async () => {
+    const queue = await open(connect(), { visibilityTimeoutS: 600 });
+    await sendMessage(queue, "unfinished", signal);
+    const stop = new AbortController();
+    await consumeQueue(
+      {
+        queue,
+        concurrency: 1,
+        waitTimeS: 1,
+        stopGraceMs: 100,
+        handleBatch: (_event, cut) => {
+          stop.abort();
+          const { promise, reject } = Promise.withResolvers<void>();
+          cut.addEventListener("abort", () => reject(cut.reason), { once: true });
+          return promise;
+        },
+      },
+      stop.signal,
+    );
+    const again = await receiveMessages(queue, { messageCountMax: 1, waitTimeS: 5 }, signal);
+    expect(again.map(({ Body }) => Body)).toEqual(['"unfinished"']);
+  });
+
+  test("a body of any text comes back as it was; too large a one is refused", async () => {
+    const queue = await open(connect());
+    const text = `${"x".repeat(200_000)} 🚀 \u2028 <&>`;
+    await sendMessage(queue, text, signal);
+    const got = await receiveMessages(queue, { messageCountMax: 1, waitTimeS: 5 }, signal);
+    expect(JSON.parse(got[0]?.Body ?? "")).toBe(text);
+    await expect(sendMessage(queue, "x".repeat(256 * 1024), signal)).rejects.toMatchObject({
+      code: "message-too-large",
+    });
+  });
+};
