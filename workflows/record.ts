@@ -148,6 +148,7 @@ export type Phase = z.infer<typeof Phase>;
 export type PhaseName = Phase["name"];
 
 export const TimelineEntry = z.strictObject({ phase: z.string(), atMs: z.int() });
+export type TimelineEntry = z.infer<typeof TimelineEntry>;
 
 /** What was seen of a container in a deploy, by its node. */
 export const ContainerOutcome = z.strictObject({

@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import type { CommandModule } from "yargs";
+import { hintRequest, recordRequest } from "../../functions/request-deploy.ts";
+import { CommitId, NodeId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
+import { openContext } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { followDeploy } from "../follow-deploy.ts";
+
+interface Arguments {
+  project: string;
+  ref: string | undefined;
+  commit: string | undefined;
+  to: string | undefined;
+  force: boolean;
+  restore: string[];
+  detach: boolean;
+  json: boolean;
+}
+
+export const deployCommand: CommandModule<object, Arguments> = {
+  command: "deploy <project>",
+  describe: "Deploy a ref or commit, as a push would, and follow it to its end",
+  builder: (yargs) =>
+    yargs
+      .positional("project", { type: "string", demandOption: true })
+      .option("ref", { type: "string", describe: "ref to deploy (default: the project's)" })
+      .option("commit", { type: "string", describe: "exactly this commit, in full" })
+      .option("to", { type: "string", describe: "node to move everything to" })
+      .option("force", {
+        type: "boolean",
+        default: false,
+        describe: "deploy even if nothing changed",
+      })
+      .option("restore", {
+        type: "string",
+        array: true,
+        default: [],
+        describe: "VOLUME=SNAPSHOT: start the volume from an earlier snapshot",
+      })
+      .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
+      .option("json", {
+        type: "boolean",
+        default: false,
+        describe: "print the ended deploy as JSON",
+      }),
+  handler: async (args) => {
+    const context = await openContext();
+    const { project, state } = await context.loadProject(args.project);
+    const requestId = `cli.${randomUUID()}`;
+    const desired = await recordRequest(
+      context.control,
+      project,
+      {
+        requestId,
+        trigger: "cli",
+        ref: args.ref ?? state.settings.ref,
+        ...(args.commit !== undefined && { commit: CommitId.parse(args.commit) }),
+        ...(args.to !== undefined && { target: NodeId.parse(args.to) }),
+        force: args.force,
+        restore: Object.fromEntries(args.restore.map(parseRestore)),
+        acceptLoss: false,
+        requestedAtMs: context.control.nowMs(),
+      },
+      context.signal,
+    );
+    await hintRequest(context.control, project, requestId, context.signal);
+    if (args.detach) {
+      process.stdout.write(`${desired.deployId}\n`);
+      process.exitCode = EXIT.ok;
+      return;
+    }
+    process.exitCode = await followDeploy(context, project, desired.deployId, { json: args.json });
+  },
+};
+
+const parseRestore = (text: string): [VolumeName, SnapshotId] => {
+  const at = text.indexOf("=");
+  return [VolumeName.parse(text.slice(0, at)), SnapshotId.parse(text.slice(at + 1))];
+};

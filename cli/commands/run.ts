@@ -1,0 +1,134 @@
+/** The long-running commands: `serve` (control), `node` (a Docker host), `up` (both, and a queue). */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { CommandModule } from "yargs";
+import { systemClock } from "../../adapters/clock.ts";
+import { startEmbeddedQueue } from "../../adapters/embedded-queue.ts";
+import { acquireFileLock } from "../../adapters/file-lock.ts";
+import { createLogger } from "../../adapters/log.ts";
+import { consumeQueue } from "../../adapters/sqs-consumer.ts";
+import { type Connections, connect, connectNode } from "../../agent/connect.ts";
+import { runControl } from "../../agent/run-control.ts";
+import { createNodeAgent } from "../../agent/run-node.ts";
+import { type Config, readConfig } from "../../functions/config.ts";
+import { CONTROL_QUEUE, nodeQueue } from "../../functions/messages.ts";
+import { TerminalError } from "../../volume/errors.ts";
+import { probeStore } from "../../volume/probe-store.ts";
+import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
+import { VERSION } from "../version.ts";
+
+/** Steps of several projects at once; each is one message. */
+const NODE_CONCURRENCY = 8;
+const NODE_BATCH = 1;
+
+const sleep = (ms: number, signal: AbortSignal) => systemClock.sleep(ms, signal);
+
+const open = async (config: Config): Promise<Connections> => {
+  const log = createLogger({
+    level: config.logLevel,
+    name: "bagage",
+    secrets: () =>
+      [config.store.secretAccessKey, config.sqs.credentials?.secretAccessKey ?? ""].filter(
+        (s) => s !== "",
+      ),
+  });
+  return connect(config, config.node.root, log);
+};
+
+/** A store that lies about conditional writes would break every promise: it is refused here. */
+const refuseLyingStore = async ({ control }: Connections, signal: AbortSignal): Promise<void> => {
+  const place = { store: control.store, prefix: "probe", probeId: randomUUID() };
+  const failed = (await probeStore(place, signal)).filter(({ outcome }) => outcome === "failed");
+  if (failed.length === 0) return;
+  throw new TerminalError(
+    `the store does not keep its promises: ${failed.map((f) => `${f.name} (${f.detail})`).join("; ")}`,
+    { code: "store-unfit", hint: "bagage doctor" },
+  );
+};
+
+const runControlPart = async (config: Config, connections: Connections, signal: AbortSignal) => {
+  const { log } = connections.control;
+  await runControl(
+    {
+      ports: connections.control,
+      queue: await connections.openQueue(CONTROL_QUEUE, signal),
+      listen: config.listen,
+      sweepMs: config.sweepMs,
+      sleep,
+      onListening: (url) => log.info({ url, version: VERSION }, "serve.listening"),
+    },
+    signal,
+  );
+};
+
+const runNodePart = async (config: Config, connections: Connections, signal: AbortSignal) => {
+  const lock = await acquireFileLock(join(config.node.root, "agent.lock"));
+  const { ports, volumes } = connectNode(config, connections);
+  try {
+    await ports.docker.ping(signal);
+    const { address, labels } = config.node;
+    const identity = { address, labels, version: VERSION, cordoned: false };
+    const agent = createNodeAgent(ports, identity, sleep, signal);
+    const queue = await connections.openQueue(nodeQueue(config.node.id), signal);
+    ports.log.info({ node: config.node.id, version: VERSION }, "node.started");
+    await Promise.all([
+      agent.run(signal),
+      consumeQueue(
+        {
+          queue,
+          handleBatch: agent.handleBatch,
+          concurrency: NODE_CONCURRENCY,
+          batchSize: NODE_BATCH,
+          onError: (error) => ports.log.error({ err: error }, "queue.unreachable"),
+        },
+        signal,
+      ),
+    ]);
+  } finally {
+    await ports.gates.closeAll();
+    await volumes.stop();
+    await lock.release();
+  }
+};
+
+export const serveCommand: CommandModule = {
+  command: "serve",
+  describe: "Run the control functions: webhooks, deploys, the sweep. As many as one likes",
+  handler: async () => {
+    const config = readConfig(process.env);
+    const signal = untilSignalled();
+    const connections = await open(config);
+    await refuseLyingStore(connections, signal);
+    await runControlPart(config, connections, signal);
+  },
+};
+
+export const nodeCommand: CommandModule = {
+  command: "node",
+  describe: "Run the agent of this Docker host",
+  handler: async () => {
+    const config = readConfig(process.env);
+    await runNodePart(config, await open(config), untilSignalled());
+  },
+};
+
+export const upCommand: CommandModule = {
+  command: "up",
+  describe: "Run everything on this machine in one process: a queue, the control, one node",
+  handler: async () => {
+    const config = withLocalQueue(readConfig(process.env));
+    const signal = untilSignalled();
+    const isLocal = config.sqs.credentials === LOCAL_QUEUE_KEYS;
+    const queue = isLocal ? await startEmbeddedQueue({ port: LOCAL_QUEUE_PORT }) : null;
+    try {
+      const connections = await open(config);
+      await refuseLyingStore(connections, signal);
+      await Promise.all([
+        runControlPart(config, connections, signal),
+        runNodePart(config, connections, signal),
+      ]);
+    } finally {
+      await queue?.stop();
+    }
+  },
+};

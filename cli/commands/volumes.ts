@@ -1,0 +1,44 @@
+import type { CommandModule } from "yargs";
+import { keysOf } from "../../workflows/keys-of.ts";
+import { openContext } from "../context.ts";
+import { formatBytes, formatTable, formatTime } from "../format.ts";
+
+interface Arguments {
+  project: string;
+  json: boolean;
+}
+
+export const volumesCommand: CommandModule<object, Arguments> = {
+  command: "volumes <project>",
+  describe: "List the project's volumes with owner, epoch and restore points",
+  builder: (yargs) =>
+    yargs
+      .positional("project", { type: "string", demandOption: true })
+      .option("json", { type: "boolean", default: false }),
+  handler: async (args) => {
+    const { loadProject } = await openContext();
+    const { state } = await loadProject(args.project);
+    if (args.json) {
+      process.stdout.write(`${JSON.stringify(state.volumes)}\n`);
+      return;
+    }
+    const rows = keysOf(state.volumes).flatMap((name) => {
+      const volume = state.volumes[name];
+      if (volume === undefined) return [];
+      const first = [
+        name,
+        volume.owner ?? "(detached)",
+        `epoch ${volume.epoch}`,
+        `${volume.branches.length} branches`,
+      ];
+      const points = volume.snapshots.map((s) => [
+        `  ${s.id}`,
+        formatTime(s.takenAtMs),
+        formatBytes(s.bytes),
+        `${s.files} files, ${s.stopped}${s.id === volume.head?.id ? ", head" : ""}`,
+      ]);
+      return [first, ...points];
+    });
+    process.stdout.write(`${formatTable([["VOLUME", "OWNER", "EPOCH", ""], ...rows])}\n`);
+  },
+};

@@ -1,0 +1,79 @@
+/** The command line. One file a command; errors become a message, a remedy and an exit code here. */
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import * as z from "zod";
+import { ConfigError } from "../functions/config.ts";
+import { BagageError, RetryableError } from "../volume/errors.ts";
+import { cancelCommand } from "./commands/cancel.ts";
+import { deployCommand } from "./commands/deploy.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { historyCommand } from "./commands/history.ts";
+import { nodesCommand } from "./commands/nodes.ts";
+import { planCommand } from "./commands/plan.ts";
+import { projectCommand } from "./commands/project.ts";
+import { nodeCommand, serveCommand, upCommand } from "./commands/run.ts";
+import { statusCommand } from "./commands/status.ts";
+import { volumesCommand } from "./commands/volumes.ts";
+import { EXIT } from "./exit-codes.ts";
+import { VERSION } from "./version.ts";
+
+const EPILOGUE = `Exit codes: 0 done · 1 the answer is no (a deploy failed, a check did not pass) ·
+2 wrong command line · 3 no such project · 4 refused · 69 store or queue unavailable · 78 wrong setting.
+Settings come from the environment (BAGAGE_…); see the README.`;
+
+class UsageError extends Error {}
+
+const NOT_FOUND = new Set(["unknown-project", "nothing-to-cancel"]);
+
+const report = (error: unknown): number => {
+  const write = (text: string) => process.stderr.write(`bagage: ${text}\n`);
+  if (error instanceof UsageError) {
+    write(error.message);
+    return EXIT.usage;
+  }
+  if (error instanceof ConfigError) {
+    write(`settings: ${error.message}`);
+    return EXIT.config;
+  }
+  if (error instanceof z.ZodError) {
+    write(z.prettifyError(error));
+    return EXIT.usage;
+  }
+  if (!(error instanceof BagageError)) throw error;
+  write(error.hint === undefined ? error.message : `${error.message}\n  try: ${error.hint}`);
+  if (NOT_FOUND.has(error.code)) return EXIT.notFound;
+  if (error.code === "config-store") return EXIT.config;
+  return error instanceof RetryableError ? EXIT.unavailable : EXIT.refused;
+};
+
+const parser = yargs(hideBin(process.argv))
+  .scriptName("bagage")
+  .usage("$0 <command>\n\nContainer volumes that travel with their containers.")
+  .command(upCommand)
+  .command(serveCommand)
+  .command(nodeCommand)
+  .command(projectCommand)
+  .command(deployCommand)
+  .command(planCommand)
+  .command(cancelCommand)
+  .command(statusCommand)
+  .command(historyCommand)
+  .command(volumesCommand)
+  .command(nodesCommand)
+  .command(doctorCommand)
+  .completion("completion", "Print a completion script for bash or zsh")
+  .demandCommand(1, "name a command")
+  .strict()
+  .version(VERSION)
+  .epilogue(EPILOGUE)
+  .fail((message, error) => {
+    throw error ?? new UsageError(`${message}; see bagage --help`);
+  });
+
+try {
+  await parser.parseAsync();
+  // Sockets that are kept alive must not keep a finished command.
+  process.exit(process.exitCode ?? EXIT.ok);
+} catch (error) {
+  process.exit(report(error));
+}

@@ -1,0 +1,82 @@
+/** A deploy for people: its moves, its timeline and its gap. */
+import { keysOf } from "../workflows/keys-of.ts";
+import type { Deploy, EndedDeploy, ProjectState, TimelineEntry } from "../workflows/record.ts";
+import { formatBytes, formatMs, formatTime } from "./format.ts";
+
+const route = (from: string | null | undefined, to: string | null | undefined): string =>
+  from === to ? `stays on ${to}` : `${from ?? "(new)"} → ${to ?? "(detached)"}`;
+
+const showTimeline = (timeline: readonly TimelineEntry[], nowMs: number): string[] =>
+  timeline.map(({ phase, atMs }, i) => {
+    const next = timeline[i + 1];
+    const isLast = next === undefined;
+    const lasted = formatMs((next?.atMs ?? nowMs) - atMs);
+    return `    ${formatTime(atMs)}  ${phase.padEnd(12)} ${isLast && nowMs === atMs ? "" : lasted}`.trimEnd();
+  });
+
+export const showRunning = (deploy: Deploy, nowMs: number): string[] => [
+  `  deploy ${deploy.id} of ${deploy.commit.slice(0, 10)}  ${deploy.subject}`,
+  ...keysOf(deploy.containers).map((name) => {
+    const move = deploy.containers[name];
+    return `    container ${name}: ${route(move?.from?.node, move?.to?.node)}`;
+  }),
+  ...keysOf(deploy.volumes).map((name) => {
+    const move = deploy.volumes[name];
+    const copied = move?.copies.map((c) => formatBytes(c.changedBytes)).join(", ") ?? "";
+    const rounds = copied === "" ? "" : `, copied ${copied}`;
+    return `    volume ${name}: ${route(move?.from?.node, move?.to)}${rounds}`;
+  }),
+  ...showTimeline(deploy.timeline, nowMs),
+  `    waits for ${deploy.phase.awaits.map(({ step, node }) => `${step} of ${node}`).join(", ")}`,
+  ...(deploy.predictedPauseMs === null
+    ? []
+    : [`    predicted pause ${formatMs(deploy.predictedPauseMs)}`]),
+];
+
+export const showEnded = (ended: EndedDeploy): string[] => {
+  const predicted =
+    ended.predictedPauseMs === null ? "" : ` (predicted ${formatMs(ended.predictedPauseMs)})`;
+  return [
+    `  deploy ${ended.id} of ${ended.commit?.slice(0, 10) ?? ended.ref}: ${ended.result}  ${ended.subject}`.trimEnd(),
+    ...(ended.reason === null ? [] : ended.reason.split("\n").map((line) => `    ${line}`)),
+    ...keysOf(ended.containers).map((name) => {
+      const move = ended.containers[name];
+      const stopped = move?.outcome.stopped;
+      return `    container ${name}: ${route(move?.from, move?.to)}${stopped === undefined ? "" : `, stopped ${stopped}`}`;
+    }),
+    ...keysOf(ended.volumes).map((name) => {
+      const move = ended.volumes[name];
+      const sealed = move?.sealed ?? null;
+      const size = sealed === null ? "" : `, ${sealed.files} files, ${formatBytes(sealed.bytes)}`;
+      const fetched =
+        move?.hydrated === null || move === undefined
+          ? ""
+          : `, last fetch ${formatBytes(move.hydrated.fetchedBytes)}`;
+      return `    volume ${name}: ${route(move?.from?.node, move?.to)}${size}${fetched}`;
+    }),
+    ...showTimeline(ended.timeline, ended.endedAtMs),
+    ...(ended.gapMs === null ? [] : [`    gap ${formatMs(ended.gapMs)}${predicted}`]),
+  ];
+};
+
+export const showProject = (state: ProjectState, nowMs: number): string[] => [
+  `project ${state.project} at ${state.commit?.slice(0, 10) ?? "(nothing deployed)"}`,
+  ...keysOf(state.containers).map((name) => {
+    const container = state.containers[name];
+    const ports = container?.spec.ports.map((p) => `:${p.hostPort}`).join(" ") ?? "";
+    return `  container ${name} on ${container?.node}, epoch ${container?.epoch} ${ports}`.trimEnd();
+  }),
+  ...keysOf(state.volumes).map((name) => {
+    const volume = state.volumes[name];
+    const head =
+      volume?.head === null || volume === undefined
+        ? "no snapshot yet"
+        : `${formatBytes(volume.head.bytes)}, sealed ${formatTime(volume.head.takenAtMs)}`;
+    return `  volume ${name} ${volume?.owner === null ? "detached" : `on ${volume?.owner}`}, ${head}`;
+  }),
+  ...(state.deploy === null ? [] : showRunning(state.deploy, nowMs)),
+  ...(state.desired === null
+    ? []
+    : [`  waiting: ${state.desired.ref} (request ${state.desired.requestId})`]),
+  ...(state.deploy === null ? state.history.slice(-1).flatMap(showEnded) : []),
+];

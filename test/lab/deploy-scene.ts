@@ -1,0 +1,115 @@
+/** What the end-to-end tests have in common: an installation, a repository, and its deploys. */
+import { randomBytes } from "node:crypto";
+import type { Lab } from "../../infra/lab/connect-lab.ts";
+import {
+  type Installation,
+  type InstallationOptions,
+  install,
+} from "../../infra/lab/installation.ts";
+import { createRepository, type Repository } from "../../infra/lab/repository.ts";
+import { waitUntil } from "../../infra/lab/wait-until.ts";
+import { type EndedDeploy, ProjectState } from "../../workflows/record.ts";
+
+const DEPLOY_TIMEOUT_MS = 120_000;
+
+export interface Scene {
+  readonly installation: Installation;
+  readonly repository: Repository;
+  readonly project: string;
+  state(): Promise<ProjectState>;
+  /** The ended deploy of the commit. */
+  ended(commit: string): Promise<EndedDeploy>;
+  /** Waits until the project's state is as the test needs it. */
+  until<T>(what: string, probe: (state: ProjectState) => T | undefined): Promise<T>;
+  close(): Promise<void>;
+}
+
+export type SceneOptions = InstallationOptions & { readonly hook?: boolean };
+
+/** Serve and both nodes run; the project is configured and nothing is deployed yet. */
+export const openScene = async (lab: Lab, options: SceneOptions): Promise<Scene> => {
+  const installation = await install(lab, options);
+  const project = options.name;
+  await installation.startServe();
+  await Promise.all(lab.nodes.slice(0, 2).map(({ name }) => installation.startNode(name)));
+  const secret = randomBytes(24).toString("hex");
+  const hook = { url: installation.url, project, secret };
+  const repository = await createRepository(
+    `${installation.directory}/git`,
+    options.hook === false ? null : hook,
+  );
+  const added = await installation.cli(
+    ...["project", "add", project, "--repository", repository.url, "--secret", secret],
+  );
+  if (added.code !== 0) throw new Error(added.stderr);
+  const state = async (): Promise<ProjectState> => {
+    const { stdout, stderr } = await installation.cli("status", project, "--json");
+    if (stdout === "") throw new Error(stderr);
+    return ProjectState.parse(JSON.parse(stdout));
+  };
+  const until: Scene["until"] = (what, probe) =>
+    waitUntil(
+      async () => probe(await state()),
+      { what, timeoutMs: DEPLOY_TIMEOUT_MS },
+      AbortSignal.timeout(DEPLOY_TIMEOUT_MS),
+    );
+  return {
+    installation,
+    repository,
+    project,
+    state,
+    until,
+    ended: (commit) =>
+      until(`the end of ${commit}`, ({ history }) =>
+        history.find((ended) => ended.commit === commit),
+      ),
+    close: () => installation.close(),
+  };
+};
+
+export interface AppOptions {
+  readonly tag: string;
+  readonly node: string;
+  readonly port: number;
+}
+
+/** The demonstration's application, tied to a node, in the form a user would write. */
+export const appFile = ({ tag, node, port }: AppOptions): string => `web:
+    image: bagage-demo:${tag}
+    ports:
+    - "${port}:8080"
+    healthcheck:
+      test: ["CMD", "node", "-e", "fetch('http://127.0.0.1:8080/health').then(r => process.exit(r.ok ? 0 : 1))"]
+      interval: 1s
+      retries: 5
+    stop_grace_period: 5s
+    deploy:
+      placement:
+        constraints:
+        - node.id == ${node}
+    volumes:
+    - name: mes_data
+      path: /var/lib/data
+`;
+
+/** Adds a note through the application's published port; its text is then acknowledged. */
+export const addNote = async (url: string, text: string): Promise<void> => {
+  const response = await fetch(`${url}/notes`, {
+    method: "POST",
+    body: JSON.stringify({ text }),
+    headers: { "content-type": "application/json" },
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
+};
+
+/** The notes' texts, asked until the application answers. */
+export const readNotes = (url: string): Promise<string[]> =>
+  waitUntil(
+    async () => {
+      const response = await fetch(`${url}/notes`, { signal: AbortSignal.timeout(5_000) });
+      return ((await response.json()) as { text: string }[]).map(({ text }) => text);
+    },
+    { what: `an answer of ${url}`, timeoutMs: 30_000 },
+    AbortSignal.timeout(30_000),
+  );

@@ -1,0 +1,89 @@
+/** The main job on real parts: pushes move a container and its volume, or leave all as it was. */
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Lab } from "../../infra/lab/connect-lab.ts";
+import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
+import {
+  addNote,
+  appFile,
+  openScene,
+  readNotes,
+  type Scene,
+  type SceneOptions,
+} from "./deploy-scene.ts";
+
+const signal = AbortSignal.timeout(900_000);
+let lab: Lab;
+beforeAll(async () => {
+  lab = await attachOrStartLab(FULL_LAB, console.log, signal);
+});
+afterAll(() => lab.stop(signal));
+
+const token = () => randomBytes(3).toString("hex");
+
+const variants: readonly (Pick<SceneOptions, "store" | "queue"> & { port: number })[] = [
+  { store: "s3", queue: "elasticmq", port: 8101 },
+  { store: "directory", queue: "embedded", port: 8102 },
+];
+
+describe.each(variants)("on $store with $queue", ({ store, queue, port }) => {
+  let scene: Scene;
+  const at = (node: number) => `http://${lab.nodes[node]?.address}:${port}`;
+  beforeAll(async () => {
+    scene = await openScene(lab, { name: `move-${store}-${token()}`, store, queue });
+  });
+  afterAll(() => scene?.close());
+
+  test("the first push starts the container, and a push moves it with its data", async () => {
+    const first = await scene.repository.push(
+      { Deliverous: appFile({ tag: "1", node: "x", port }) },
+      "One",
+    );
+    expect(first.output).toContain("202");
+    expect(await scene.ended(first.commit)).toMatchObject({ result: "deployed", gapMs: null });
+    for (const text of ["a", "b", "c"]) await addNote(at(0), text);
+
+    const second = await scene.repository.push(
+      { Deliverous: appFile({ tag: "2", node: "y", port }) },
+      "Two",
+    );
+    const ended = await scene.ended(second.commit);
+    expect(ended.result).toBe("deployed");
+    expect(await readNotes(at(1))).toEqual(["a", "b", "c"]);
+    await expect(fetch(at(0))).rejects.toThrow();
+    const volume = Object.values(ended.volumes)[0];
+    expect(volume?.hydrated?.digest).toBe(volume?.sealed?.digest);
+    expect(volume?.sealed?.stopped).toBe("clean");
+    expect(ended.gapMs).toBeGreaterThan(0);
+  });
+
+  test("an unhealthy version is rolled back: the old one serves, its data identical", async () => {
+    await addNote(at(1), "d");
+    const bad = await scene.repository.push(
+      { Deliverous: appFile({ tag: "bad", node: "x", port }) },
+      "Bad",
+    );
+    expect(await scene.ended(bad.commit)).toMatchObject({ result: "rolled-back" });
+    expect(await readNotes(at(1))).toEqual(["a", "b", "c", "d"]);
+    const { volumes } = await scene.state();
+    expect(Object.values(volumes)[0]).toMatchObject({ owner: "y", branches: [{ node: "x" }] });
+  });
+
+  test("14: of two quick pushes the newer one is deployed", async () => {
+    const a = await scene.repository.push(
+      { Deliverous: appFile({ tag: "1", node: "x", port }) },
+      "A",
+    );
+    const b = await scene.repository.push(
+      { Deliverous: appFile({ tag: "2", node: "x", port }) },
+      "B",
+    );
+    expect((await scene.ended(b.commit)).result).toBe("deployed");
+    const { history, commit } = await scene.state();
+    expect(commit).toBe(b.commit);
+    expect(
+      history.filter((ended) => ended.commit === a.commit && ended.result === "deployed").length,
+    ).toBeLessThan(2);
+    expect(await readNotes(at(0))).toEqual(["a", "b", "c", "d"]);
+  });
+});
