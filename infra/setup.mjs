@@ -42,7 +42,13 @@ function readPackages(path) {
 
 function install() {
   console.error("Installing the locked npm packages (npm ci) ...");
-  const flags = ["--include=dev", "--include=optional", "--no-audit", "--no-fund"];
+  const flags = [
+    "--include=dev",
+    "--include=optional",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+  ];
   const { status, error } = spawnSync("npm", ["ci", "--loglevel=error", ...flags], {
     cwd: ROOT,
     stdio: ["ignore", 2, 2],
