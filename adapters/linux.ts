@@ -7,6 +7,7 @@ import { constants as osConstants } from "node:os";
 import koffi from "koffi";
 import { TerminalError } from "../volume/errors.ts";
 import type { FileSystem, FileTarget } from "../volume/file-system.ts";
+import { cloneFile, extentMap, punchHole } from "./linux-extents.ts";
 
 const libc = koffi.load("libc.so.6");
 
@@ -144,23 +145,19 @@ export const linuxFileSystem: FileSystem = {
     if (mkfifo(cString(path), mode) !== 0) fail("mkfifo", path);
     chmodSync(path, mode);
   },
-  dataRanges: (fd, size) => {
-    const ranges: { offset: number; length: number }[] = [];
-    let at = 0;
-    while (at < size) {
-      const start = Number(lseek(fd, at, SEEK_DATA));
-      if (start < 0) {
-        if (koffi.errno() === ENXIO) break;
-        // A file system without the notion: all of it is data.
-        return [{ offset: 0, length: size }];
-      }
-      const end = Math.min(size, Number(lseek(fd, start, SEEK_HOLE)));
-      if (end <= start) break;
-      ranges.push({ offset: start, length: end - start });
-      at = end;
+  nextData: (fd, from, to) => {
+    const start = Number(lseek(fd, from, SEEK_DATA));
+    if (start < 0) {
+      // A file system without the notion: all of it is data.
+      return koffi.errno() === ENXIO ? null : { offset: from, length: to - from };
     }
-    return ranges;
+    if (start >= to) return null;
+    const end = Number(lseek(fd, start, SEEK_HOLE));
+    return { offset: start, length: (end > start ? Math.min(end, to) : to) - start };
   },
+  cloneFile,
+  extentMap,
+  punchHole,
   syncFileSystem: (fd) => {
     if (syncfs(fd) !== 0) fail("syncfs", fd);
   },

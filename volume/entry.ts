@@ -1,8 +1,5 @@
 /** One object of a volume's tree, and where a file's bytes stand in the store. */
 
-/** File data are compared and addressed in blocks of this size; extents begin on its multiples. */
-export const BLOCK_BYTES = 16_384;
-
 export type Codec = "raw" | "zstd";
 
 /** A run of bytes in a pack that is compressed and verified as a whole. */
@@ -43,7 +40,7 @@ export interface DirectoryEntry extends Common {
 export interface FileEntry extends Common {
   readonly type: "file";
   readonly size: number;
-  /** See content-digest.ts: equal content has an equal digest, whatever its holes and extents. */
+  /** See block-digests.ts: equal content has an equal digest, whatever its holes and extents. */
   readonly digest: string;
   readonly extents: readonly Extent[];
 }

@@ -15,8 +15,27 @@ export interface FileSystem {
   setTimes(target: FileTarget, mtimeNs: bigint): void;
   /** The mode is set exactly, whatever the umask. */
   makeFifo(path: Buffer, mode: number): void;
-  /** Ranges that hold data, in order; the rest of the file are holes. */
-  dataRanges(fd: number, size: number): { readonly offset: number; readonly length: number }[];
+  /** The first run of data in [from, to); null: all of it is a hole. */
+  nextData(
+    fd: number,
+    from: number,
+    to: number,
+  ): { readonly offset: number; readonly length: number } | null;
   /** Writes back all dirty pages of the file system that the descriptor is on. */
   syncFileSystem(fd: number): void;
+  /** Makes `toFd` share all data of `fromFd`, at one point in time. False: not on this file system. */
+  cloneFile(fromFd: number, toFd: number): boolean;
+  /** Where the file's data lie on the device, in file order, dirty pages written. Null: unknown. */
+  extentMap(fd: number): PhysicalExtent[] | null;
+  /** Makes the range read as zeros, as a hole where the file system can. The size stays. */
+  punchHole(fd: number, offset: number, length: number): void;
+}
+
+/** A run of a file's data on the device. */
+export interface PhysicalExtent {
+  readonly offset: number;
+  readonly length: number;
+  readonly physical: bigint;
+  /** Written, at a known place, as it is, and shared: equal places mean equal data. */
+  readonly isComparable: boolean;
 }

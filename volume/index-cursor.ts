@@ -8,23 +8,31 @@ export interface FoundEntry extends IndexedEntry {
 
 export interface IndexCursor {
   /** The entry at the path, or null; entries before it are passed over for good. */
-  seek(path: Buffer): Promise<FoundEntry | null>;
-  /** Entries passed over or still to come that no seek has asked for. */
-  onSkipped(handle: (entry: IndexedEntry) => void): void;
+  seek(path: Buffer): FoundEntry | null;
   /** Passes over whatever is left. */
-  drain(): Promise<void>;
+  drain(): void;
 }
+
+/** Asks the cursors in turn. */
+export const firstOf = (cursors: readonly IndexCursor[]): IndexCursor => ({
+  seek: (path) => {
+    const found = cursors.map((cursor) => cursor.seek(path));
+    return found.find((entry) => entry !== null) ?? null;
+  },
+  drain: () => {
+    for (const cursor of cursors) cursor.drain();
+  },
+});
 
 export const openCursor = (index: IndexReader | null): IndexCursor => {
   const segments = index?.segments() ?? null;
   let segment: ReadSegment | null = null;
   let at = 0;
-  let skipped: (entry: IndexedEntry) => void = () => undefined;
-  const peek = async (): Promise<IndexedEntry | null> => {
+  const peek = (): IndexedEntry | null => {
     while (segments !== null) {
       const entry = segment?.entries[at];
       if (entry !== undefined) return entry;
-      const next = await segments.next();
+      const next = segments.next();
       if (next.done === true) return null;
       segment = next.value;
       at = 0;
@@ -32,26 +40,18 @@ export const openCursor = (index: IndexReader | null): IndexCursor => {
     return null;
   };
   return {
-    seek: async (path) => {
+    seek: (path) => {
       for (;;) {
-        // Most calls find the entry in the segment at hand; only a new segment is worth a wait.
-        const entry = segment?.entries[at] ?? (await peek());
+        const entry = peek();
         if (entry === null || segment === null) return null;
         const order = comparePaths(entry.entry.path, path);
         if (order > 0) return null;
         at += 1;
         if (order === 0) return { ...entry, segment };
-        skipped(entry);
       }
     },
-    onSkipped: (handle) => {
-      skipped = handle;
-    },
-    drain: async () => {
-      for (let entry = await peek(); entry !== null; entry = await peek()) {
-        skipped(entry);
-        at += 1;
-      }
+    drain: () => {
+      while (peek() !== null) at = segment?.entries.length ?? 0;
     },
   };
 };

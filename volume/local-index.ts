@@ -5,16 +5,16 @@
  */
 import {
   closeSync,
-  createReadStream,
-  existsSync,
   fsyncSync,
   openSync,
+  readFileSync,
+  readSync,
   renameSync,
   writeSync,
 } from "node:fs";
-import { createInterface } from "node:readline";
-import { type BlockDigests, decodeBlocks, encodeBlocks } from "./content-digest.ts";
+import type { BlockDigests } from "./block-digests.ts";
 import type { Entry } from "./entry.ts";
+import { decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
 import { type SegmentJson, segmentFromJson, segmentToJson } from "./tree.ts";
 
 /** What tells that a file is the same file, untouched. Times in nanoseconds. */
@@ -30,8 +30,10 @@ export interface IndexedEntry {
   readonly entry: Entry;
   /** Null: not to be trusted, the file must be read again. */
   readonly identity: FileIdentity | null;
-  /** Files only; empty for others. */
-  readonly blocks: BlockDigests;
+  /** Files only; null for others. */
+  readonly blocks: BlockDigests | null;
+  /** Name of the clone that the content was read from, where the file system has clones. */
+  readonly clone: string | null;
 }
 
 /** A segment as it stands in the store. */
@@ -50,38 +52,38 @@ export interface IndexedSegment {
   readonly packs: readonly string[];
 }
 
-/** A segment read back, with the line it was read from: an untouched segment is copied as it is. */
+/** A segment read back, with the bytes it was read from: an untouched one is copied as it is. */
 export interface ReadSegment extends IndexedSegment {
-  readonly line: string;
+  readonly record: Record;
 }
 
 /** Sizes by pack name. */
 export type PackSizes = ReadonlyMap<string, number>;
 
-const END = "end ";
+const FORMAT = 2;
 
 export interface IndexHeader {
-  readonly format: 1;
+  readonly format: typeof FORMAT;
   readonly snapshotId: string;
+  /** The boot in which it was written: a draft says nothing of what a power failure left. */
+  readonly bootId: string;
 }
 
-interface SegmentLine {
-  readonly ref: SegmentRef;
-  readonly segment: SegmentJson;
-  readonly files: ([string, string, string, string, string, string] | null)[];
+export const readBootId = (): string =>
+  readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
+interface Record {
+  readonly kind: number;
+  readonly json: Buffer;
+  readonly notes: Buffer;
 }
 
-const identityToJson = ({ identity, blocks }: IndexedEntry): SegmentLine["files"][number] =>
-  identity === null
-    ? null
-    : [
-        String(identity.dev),
-        String(identity.ino),
-        String(identity.size),
-        String(identity.ctimeNs),
-        String(identity.mtimeNs),
-        encodeBlocks(blocks),
-      ];
+/** A record: its kind, the lengths of its two parts, and those. */
+const RECORD_HEADER_BYTES = 9;
+const HEADER = 0x48;
+const SEGMENT = 0x53;
+const END = 0x45;
+const NOTHING = Buffer.alloc(0);
 
 export interface IndexWriter {
   /** Returns the packs that the segment names. */
@@ -92,23 +94,35 @@ export interface IndexWriter {
   abandon(): void;
 }
 
-/** Writes beside the file and replaces it on commit. */
-export const createIndex = (file: string, header: IndexHeader): IndexWriter => {
-  const draft = `${file}.draft`;
+/** Writes to the draft and makes it the index on commit. An abandoned draft stays. */
+export const createIndex = (
+  file: string,
+  snapshotId: string,
+  draft = `${file}.draft`,
+): IndexWriter => {
   const fd = openSync(draft, "w", 0o600);
-  writeSync(fd, `${JSON.stringify(header)}\n`);
+  const write = ({ kind, json, notes }: Record): void => {
+    const header = Buffer.alloc(RECORD_HEADER_BYTES);
+    header.writeUInt8(kind, 0);
+    header.writeUInt32LE(json.length, 1);
+    header.writeUInt32LE(notes.length, 5);
+    for (const part of [header, json, notes]) {
+      for (let done = 0; done < part.length; ) done += writeSync(fd, part, done);
+    }
+  };
+  const writeJson = (kind: number, value: unknown, notes: Buffer): void =>
+    write({ kind, json: Buffer.from(JSON.stringify(value)), notes });
+  const header: IndexHeader = { format: FORMAT, snapshotId, bootId: readBootId() };
+  writeJson(HEADER, header, NOTHING);
   return {
     add: (ref, entries) => {
       const segment = segmentToJson(entries.map(({ entry }) => entry));
-      const line: SegmentLine = { ref, segment, files: entries.map(identityToJson) };
-      writeSync(fd, `${JSON.stringify(line)}\n`);
+      writeJson(SEGMENT, { ref, segment }, encodeFileNotes(entries));
       return segment.packs;
     },
-    addUntouched: ({ line }) => {
-      writeSync(fd, `${line}\n`);
-    },
+    addUntouched: ({ record }) => write(record),
     commit: (packs) => {
-      writeSync(fd, `${END}${JSON.stringify([...packs])}\n`);
+      writeJson(END, [...packs], NOTHING);
       fsyncSync(fd);
       closeSync(fd);
       renameSync(draft, file);
@@ -119,88 +133,101 @@ export const createIndex = (file: string, header: IndexHeader): IndexWriter => {
 
 export interface IndexReader {
   readonly header: IndexHeader;
-  segments(): AsyncGenerator<ReadSegment>;
+  /** Ends early when the index is cut short: what came before is true all the same. */
+  segments(): Generator<ReadSegment>;
   /** Known once the segments have been read to their end. */
   packs(): PackSizes;
+  close(): void;
 }
 
 /**
- * The index at the path, or null when there is none to trust: absent, of another format, or cut
- * short. A missing index costs a full read, never a wrong snapshot.
+ * The index at the path, or null when there is none to trust: absent, or of another format. A missing
+ * index costs a full read, never a wrong snapshot. Close it after use.
  */
-export const openIndex = async (file: string): Promise<IndexReader | null> => {
-  if (!existsSync(file)) return null;
-  const lines = readLines(file);
-  const first = await lines.next();
-  if (first.done === true) return null;
-  const header = parseHeader(first.value);
-  await lines.return(undefined);
-  if (header === null) return null;
+export const openIndex = (file: string): IndexReader | null => {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    return null;
+  }
+  const first = readRecord(fd, 0);
+  const header = first?.kind === HEADER ? parseHeader(first.json) : null;
+  if (first === null || header === null) {
+    closeSync(fd);
+    return null;
+  }
   let packs: PackSizes = new Map();
   return {
     header,
-    segments: () =>
-      readSegments(file, (found) => {
-        packs = found;
-      }),
+    segments: function* () {
+      let at = recordBytes(first);
+      for (let record = readRecord(fd, at); record !== null; record = readRecord(fd, at)) {
+        at += recordBytes(record);
+        if (record.kind === END) {
+          packs = new Map(JSON.parse(record.json.toString()) as [string, number][]);
+          return;
+        }
+        yield parseSegment(record);
+      }
+    },
     packs: () => packs,
+    close: () => closeSync(fd),
   };
 };
 
-const parseHeader = (line: string): IndexHeader | null => {
+const recordBytes = ({ json, notes }: Record): number =>
+  RECORD_HEADER_BYTES + json.length + notes.length;
+
+/** Null at the end of the file, or where it is cut short. */
+const readRecord = (fd: number, at: number): Record | null => {
+  const header = readExactly(fd, at, RECORD_HEADER_BYTES);
+  if (header === null) return null;
+  const jsonBytes = header.readUInt32LE(1);
+  const body = readExactly(fd, at + RECORD_HEADER_BYTES, jsonBytes + header.readUInt32LE(5));
+  if (body === null) return null;
+  return {
+    kind: header.readUInt8(0),
+    json: body.subarray(0, jsonBytes),
+    notes: body.subarray(jsonBytes),
+  };
+};
+
+const readExactly = (fd: number, at: number, length: number): Buffer | null => {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length; ) {
+    const read = readSync(fd, bytes, done, length - done, at + done);
+    if (read === 0) return null;
+    done += read;
+  }
+  return bytes;
+};
+
+const parseHeader = (json: Buffer): IndexHeader | null => {
   try {
-    const header = JSON.parse(line) as Partial<IndexHeader>;
-    return header.format === 1 && typeof header.snapshotId === "string"
-      ? { format: 1, snapshotId: header.snapshotId }
+    const header = JSON.parse(json.toString()) as Partial<IndexHeader>;
+    const { format, snapshotId, bootId } = header;
+    return format === FORMAT && typeof snapshotId === "string" && typeof bootId === "string"
+      ? { format, snapshotId, bootId }
       : null;
   } catch {
     return null;
   }
 };
 
-async function* readSegments(
-  file: string,
-  onEnd: (packs: PackSizes) => void,
-): AsyncGenerator<ReadSegment> {
-  let isHeader = true;
-  for await (const line of readLines(file)) {
-    if (line.startsWith(END)) {
-      onEnd(new Map(JSON.parse(line.slice(END.length)) as [string, number][]));
-      return;
-    }
-    if (!isHeader) yield parseSegment(line);
-    isHeader = false;
-  }
-}
-
-const parseSegment = (line: string): ReadSegment => {
-  const { ref, segment, files } = JSON.parse(line) as SegmentLine;
+const parseSegment = (record: Record): ReadSegment => {
+  const { ref, segment } = JSON.parse(record.json.toString()) as {
+    readonly ref: SegmentRef;
+    readonly segment: SegmentJson;
+  };
   const entries = segmentFromJson(segment);
+  const notes = decodeFileNotes(record.notes, entries.length);
   return {
     ref,
-    line,
+    record,
     packs: segment.packs,
-    entries: entries.map((entry, i): IndexedEntry => {
-      const row = files[i] ?? null;
-      if (row === null) return { entry, identity: null, blocks: new Map() };
-      const [dev, ino, size, ctimeNs, mtimeNs, blocks] = row;
-      const identity = {
-        dev: BigInt(dev),
-        ino: BigInt(ino),
-        size: BigInt(size),
-        ctimeNs: BigInt(ctimeNs),
-        mtimeNs: BigInt(mtimeNs),
-      };
-      return { entry, identity, blocks: decodeBlocks(blocks) };
-    }),
+    entries: entries.map((entry, i) => ({ entry, ...(notes[i] ?? UNKNOWN) })),
   };
 };
 
-async function* readLines(file: string): AsyncGenerator<string> {
-  const stream = createReadStream(file, { encoding: "utf8", highWaterMark: 2 ** 20 });
-  try {
-    yield* createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-  } finally {
-    stream.destroy();
-  }
-}
+const UNKNOWN = { identity: null, blocks: null, clone: null };

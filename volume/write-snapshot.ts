@@ -11,6 +11,7 @@ import { snapshotKey } from "./keys.ts";
 import { createIndex, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
+import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
 import { openSegmentWriter } from "./segment-writer.ts";
@@ -65,7 +66,7 @@ export const writeSnapshot = async (
 ): Promise<SnapshotSummary> => {
   const { indexFile, store, prefix, epoch, attempt, snapshotId, fileSystem } = options;
   const trustedBeforeNs = settleFileSystem(indexFile, fileSystem) - TICK_NS;
-  const found = options.parent === null ? null : await openIndex(options.parentIndexFile);
+  const found = options.parent === null ? null : openIndex(options.parentIndexFile);
   const known = found?.header.snapshotId === options.parent ? found : null;
   const cursor = openCursor(known);
   const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
@@ -76,16 +77,18 @@ export const writeSnapshot = async (
   };
   const packs = openPackWriter({ store, prefix, epoch, attempt, onStored }, signal);
   const frames = openFrameBuilder(packs);
-  const index = createIndex(indexFile, { format: 1, snapshotId });
+  const index = createIndex(indexFile, snapshotId);
   const segments = openSegmentWriter(
     { store, prefix, epoch, attempt, packs, frames, index, onStored },
     signal,
   );
-  const reading: Reading = { frames, fileSystem, trustedBeforeNs, links: new Map(), skipped: [] };
+  const clones = openClones(indexFile, attempt, fileSystem);
+  const links = new Map<string, Buffer>();
+  const reading: Reading = { frames, fileSystem, clones, trustedBeforeNs, links, skipped: [] };
   try {
     for (const item of walk(options.directory)) {
       signal.throwIfAborted();
-      const old: FoundEntry | null = await cursor.seek(item.path);
+      const old: FoundEntry | null = cursor.seek(item.path);
       const read = await readEntry(item, old, reading);
       if (read === null) continue;
       count(counts, read.indexed.entry, read.changedBytes);
@@ -95,7 +98,7 @@ export const writeSnapshot = async (
         report();
       }
     }
-    await cursor.drain();
+    cursor.drain();
     const tree = await segments.finish(known?.packs() ?? new Map());
     const snapshot: Snapshot = {
       format: SNAPSHOT_FORMAT,
@@ -113,10 +116,13 @@ export const writeSnapshot = async (
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
     index.commit(tree.packs);
+    clones.sweep();
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
   } catch (error) {
     index.abandon();
     throw error;
+  } finally {
+    found?.close();
   }
 };
 

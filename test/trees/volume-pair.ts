@@ -1,6 +1,6 @@
 /** A volume and its copies in a scratch directory, over a store in memory: the setting of the engine's tests. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+
 import { join } from "node:path";
 import { linuxFileSystem } from "../../adapters/linux.ts";
 import { type HydrateResult, hydrate } from "../../volume/hydrate/hydrate.ts";
@@ -10,6 +10,7 @@ import {
 } from "../../volume/memory-object-store.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
 import { type SnapshotSummary, writeSnapshot } from "../../volume/write-snapshot.ts";
+import { testRoot } from "./test-settings.ts";
 
 export interface VolumePair {
   /** The directory that an application would have mounted. */
@@ -20,7 +21,9 @@ export interface VolumePair {
   snapshot(): Promise<SnapshotSummary>;
   /** Hydrates a snapshot into a directory of that name in the scratch directory. */
   hydrateTo(name: string, snapshotId: string, base?: string): Promise<HydrateResult>;
+  /** The data of the copy of that name. */
   pathOf(name: string): string;
+  indexOf(name: string): string;
   remove(): void;
 }
 
@@ -28,18 +31,19 @@ export const PREFIX = "projects/p/volumes/v";
 
 /** `root`: where to make the scratch directory; its file system is the one under test. */
 export const openVolumePair = (
-  root: string = tmpdir(),
+  root: string = testRoot(),
   over: (store: MemoryObjectStore) => ObjectStore = (store) => store,
 ): VolumePair => {
   const scratch = mkdtempSync(join(root, "bagage-test-"));
-  const source = join(scratch, "source");
-  mkdirSync(source);
+  const source = join(scratch, "source", "data");
+  mkdirSync(source, { recursive: true });
   const store = createMemoryObjectStore();
   const { signal } = new AbortController();
   let taken = 0;
   let parent: string | null = null;
   const common = { store: over(store), prefix: PREFIX, fileSystem: linuxFileSystem };
-  const pathOf = (name: string): string => join(scratch, name);
+  const pathOf = (name: string): string => join(scratch, name, "data");
+  const indexOf = (name: string): string => join(scratch, name, "index");
   return {
     source,
     scratch,
@@ -51,8 +55,8 @@ export const openVolumePair = (
         {
           ...common,
           directory: source,
-          indexFile: pathOf("source.index"),
-          parentIndexFile: pathOf("source.index"),
+          indexFile: indexOf("source"),
+          parentIndexFile: indexOf("source"),
           snapshotId,
           epoch: 1,
           attempt: `a${taken}`,
@@ -63,21 +67,21 @@ export const openVolumePair = (
       parent = snapshotId;
       return summary;
     },
-    hydrateTo: (name, snapshotId, base) =>
-      hydrate(
+    hydrateTo: (name, snapshotId, base) => {
+      mkdirSync(join(scratch, name), { recursive: true });
+      return hydrate(
         {
           ...common,
           snapshotId,
           directory: pathOf(name),
-          indexFile: pathOf(`${name}.index`),
-          base:
-            base === undefined
-              ? null
-              : { directory: pathOf(base), indexFile: pathOf(`${base}.index`) },
+          indexFile: indexOf(name),
+          base: base === undefined ? null : { directory: pathOf(base), indexFile: indexOf(base) },
         },
         signal,
-      ),
+      );
+    },
     pathOf,
+    indexOf,
     remove: () => rmSync(scratch, { recursive: true }),
   };
 };

@@ -1,6 +1,5 @@
 /** Fills opened files from the store, a bounded batch of bytes and descriptors at a time. */
 import type { Extent, Frame } from "../entry.ts";
-import type { FileSystem } from "../file-system.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { fetchFrames } from "./fetch-frames.ts";
 import type { FileTask } from "./file-task.ts";
@@ -20,7 +19,6 @@ export interface FillBatch {
 export interface FillBatchOptions {
   readonly store: ObjectStore;
   readonly prefix: string;
-  readonly fileSystem: FileSystem;
   readonly counts: { bytes: number; fetchedBytes: number };
   readonly onProgress: () => void;
 }
@@ -50,7 +48,7 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
   const flush = async (): Promise<void> => {
     await fill();
     for (const task of open) {
-      task.finish(options.fileSystem);
+      task.finish();
       counts.bytes += task.entry.size;
     }
     open = [];

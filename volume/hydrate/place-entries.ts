@@ -16,6 +16,7 @@ import type { FileSystem } from "../file-system.ts";
 import type { FoundEntry, IndexCursor } from "../index-cursor.ts";
 import type { IndexedEntry } from "../local-index.ts";
 import type { ObjectStore } from "../object-store.ts";
+import type { Clones } from "../scan/clones.ts";
 import { isGone } from "../scan/walk.ts";
 import { refuseEntry } from "./budget.ts";
 import { openDirectoryStack, type Place } from "./directory-stack.ts";
@@ -32,6 +33,7 @@ export interface PlacerOptions {
   readonly baseDirectory: string | null;
   readonly known: IndexCursor;
   readonly fileSystem: FileSystem;
+  readonly clones: Clones;
   readonly counts: { files: number; bytes: number; fetchedBytes: number; reusedBytes: number };
   readonly onProgress: () => void;
 }
@@ -48,11 +50,11 @@ export interface Placer {
 }
 
 export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer => {
-  const { directory, baseDirectory, known, fileSystem, counts } = options;
+  const { directory, baseDirectory, known, fileSystem, clones, counts } = options;
   const stack = openDirectoryStack(directory, fileSystem);
   const batch = openFillBatch(options, signal);
   const placeFile = async (entry: FileEntry, place: Place, old: FoundEntry | null) => {
-    const task: FileTask = openFile({ ...place, entry, old, baseDirectory });
+    const task: FileTask = openFile({ ...place, entry, old, baseDirectory, fileSystem, clones });
     counts.files += 1;
     counts.reusedBytes += task.reusedBytes;
     await batch.add(task);
@@ -64,7 +66,7 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       if (entry.path.length === 0 && entry.type !== "directory") {
         throw refuseEntry(entry.path, "is the root, and no directory");
       }
-      const old = await known.seek(entry.path);
+      const old = known.seek(entry.path);
       const place = stack.enter(entry.path);
       if (entry.type === "file") return placeFile(entry, place, old);
       if (entry.type === "directory") {
@@ -72,7 +74,7 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       } else {
         placeOther(entry, place, directory, fileSystem);
       }
-      return () => ({ entry, identity: null, blocks: new Map() });
+      return () => ({ entry, identity: null, blocks: null, clone: null });
     },
     flush: () => batch.flush(),
     finish: async () => {

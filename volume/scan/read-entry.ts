@@ -7,12 +7,15 @@ import type { FileSystem } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
-import { readFile, sameIdentity } from "./read-file.ts";
+import { changedRanges } from "./changed-ranges.ts";
+import { CLONE_BYTES_MIN, type Clones } from "./clones.ts";
+import { identityOf, type KnownFile, readFile, sameIdentity } from "./read-file.ts";
 import { type Found, isGone } from "./walk.ts";
 
 export interface Reading {
   readonly frames: FrameBuilder;
   readonly fileSystem: FileSystem;
+  readonly clones: Clones;
   /** A file whose ctime or mtime is not older may have been written to unseen: not to be trusted. */
   readonly trustedBeforeNs: bigint;
   /** First path of each file with several names, by device and inode. */
@@ -37,14 +40,21 @@ export const readEntry = async (
   reading: Reading,
 ): Promise<ReadResult | null> => {
   const { stat, path } = found;
+  if (old !== null && old.clone !== null) reading.clones.keep(old.clone);
   try {
-    if (stat.isDirectory()) return plain({ ...common(found, reading), type: "directory" }, old);
+    if (stat.isFile()) return await readRegular(found, old, reading);
+    const untouched = reuse(found, old, old?.entry.type === kindOf(found));
+    if (untouched !== null) return untouched;
+    if (stat.isDirectory()) {
+      return plain({ ...common(found, reading), type: "directory" }, found, old, reading);
+    }
     if (stat.isSymbolicLink()) {
       const target = readlinkSync(found.at, { encoding: "buffer" });
-      return plain({ ...common(found, reading), type: "symlink", target }, old);
+      return plain({ ...common(found, reading), type: "symlink", target }, found, old, reading);
     }
-    if (stat.isFile()) return await readRegular(found, old, reading);
-    if (stat.isFIFO()) return plain({ ...common(found, reading), type: "fifo" }, old);
+    if (stat.isFIFO()) {
+      return plain({ ...common(found, reading), type: "fifo" }, found, old, reading);
+    }
   } catch (error) {
     if (isGone(error)) return null;
     throw error;
@@ -62,6 +72,18 @@ export const readEntry = async (
   });
 };
 
+const kindOf = ({ stat }: Found): Entry["type"] | null => {
+  if (stat.isDirectory()) return "directory";
+  if (stat.isSymbolicLink()) return "symlink";
+  return stat.isFIFO() ? "fifo" : null;
+};
+
+/** The old entry as it is, when the object is untouched: ctime covers its metadata too. */
+const reuse = ({ stat }: Found, old: FoundEntry | null, isSameKind: boolean): ReadResult | null =>
+  isSameKind && old !== null && old.identity !== null && sameIdentity(old.identity, stat)
+    ? { indexed: old, isUnchanged: true, changedBytes: 0 }
+    : null;
+
 const common = ({ path, at, stat }: Found, { fileSystem }: Reading) => ({
   path,
   mode: Number(stat.mode & PERMISSIONS),
@@ -72,10 +94,24 @@ const common = ({ path, at, stat }: Found, { fileSystem }: Reading) => ({
 });
 
 /** An entry that is compared as a whole; the old object is kept where nothing differs. */
-const plain = (entry: Entry, old: FoundEntry | null): ReadResult => {
-  const isUnchanged = old !== null && describeEntry(old.entry) === describeEntry(entry);
-  const indexed = { entry: isUnchanged ? old.entry : entry, identity: null, blocks: new Map() };
-  return { indexed, isUnchanged, changedBytes: 0 };
+const plain = (
+  entry: Entry,
+  { stat }: Found,
+  old: FoundEntry | null,
+  reading: Reading,
+): ReadResult => {
+  const isSame = old !== null && describeEntry(old.entry) === describeEntry(entry);
+  const { dev, ino, size, ctimeNs, mtimeNs } = stat;
+  const identity =
+    entry.type === "hardlink"
+      ? null
+      : trust({ dev, ino, size, ctimeNs, mtimeNs }, reading.trustedBeforeNs);
+  const indexed = { entry: isSame ? old.entry : entry, identity, blocks: null, clone: null };
+  return {
+    indexed,
+    isUnchanged: isSame && identity === null && old.identity === null,
+    changedBytes: 0,
+  };
 };
 
 const readRegular = async (
@@ -88,51 +124,65 @@ const readRegular = async (
     const inode = `${stat.dev}:${stat.ino}`;
     const target = reading.links.get(inode);
     if (target !== undefined) {
-      return plain({ ...common(found, reading), type: "hardlink", target }, old);
+      return plain({ ...common(found, reading), type: "hardlink", target }, found, old, reading);
     }
     reading.links.set(inode, path);
   }
-  const known = old?.entry.type === "file" ? old.entry : null;
-  if (old !== null && known !== null && old.identity !== null && sameIdentity(old.identity, stat)) {
-    const entry: FileEntry = {
-      ...common(found, reading),
-      type: "file",
-      size: known.size,
-      digest: known.digest,
-      extents: known.extents,
-    };
-    const isUnchanged = describeEntry(old.entry) === describeEntry(entry);
-    return {
-      indexed: isUnchanged ? old : { entry, identity: old.identity, blocks: old.blocks },
-      isUnchanged,
-      changedBytes: 0,
-    };
-  }
-  return readContent(found, old, known, reading);
+  return reuse(found, old, old?.entry.type === "file") ?? (await readContent(found, old, reading));
 };
 
 const readContent = async (
   found: Found,
   old: FoundEntry | null,
-  known: FileEntry | null,
   reading: Reading,
 ): Promise<ReadResult> => {
+  const { frames, fileSystem, clones } = reading;
   const fd = openSync(found.at, OPEN);
+  const before = identityOf(fd);
+  const clone = before.size >= CLONE_BYTES_MIN ? clones.take(fd) : null;
   try {
-    const base = { extents: known?.extents ?? [], blocks: old?.blocks ?? new Map() };
-    const read = await readFile(fd, base, reading.frames, reading.fileSystem);
-    const { size, digest, extents } = read;
+    const changed = clone === null ? null : compareClones(clone.fd, old, reading);
+    const read = await readFile(clone?.fd ?? fd, {
+      known: knownFile(old),
+      changed,
+      frames,
+      fileSystem,
+    });
+    const { size, digest, extents, blocks, changedBytes } = read;
     const entry: FileEntry = { ...common(found, reading), type: "file", size, digest, extents };
-    const identity = trust(read.identity, reading.trustedBeforeNs);
+    const isQuiet = sameIdentity(before, identityOf(fd));
+    const identity = isQuiet ? trust(before, reading.trustedBeforeNs) : null;
+    if (clone !== null) clones.keep(clone.name);
     return {
-      indexed: { entry, identity, blocks: read.blocks },
+      indexed: { entry, identity, blocks, clone: clone?.name ?? null },
       isUnchanged: false,
-      changedBytes: read.changedBytes,
+      changedBytes,
     };
   } finally {
     closeSync(fd);
+    if (clone !== null) closeSync(clone.fd);
   }
 };
 
-const trust = (identity: FileIdentity | null, beforeNs: bigint): FileIdentity | null =>
-  identity !== null && identity.ctimeNs < beforeNs && identity.mtimeNs < beforeNs ? identity : null;
+const knownFile = (old: FoundEntry | null): KnownFile | null =>
+  old?.entry.type === "file" && old.blocks !== null
+    ? { size: old.entry.size, extents: old.entry.extents, blocks: old.blocks }
+    : null;
+
+/** What changed since the last snapshot's clone; null when there is none to compare with. */
+const compareClones = (fd: number, old: FoundEntry | null, { clones, fileSystem }: Reading) => {
+  const oldFd = old === null || old.clone === null ? null : clones.open(old.clone);
+  if (oldFd === null) return null;
+  try {
+    const before = fileSystem.extentMap(oldFd);
+    const after = fileSystem.extentMap(fd);
+    return before === null || after === null
+      ? null
+      : changedRanges(before, after, Number(identityOf(fd).size));
+  } finally {
+    closeSync(oldFd);
+  }
+};
+
+const trust = (identity: FileIdentity, beforeNs: bigint): FileIdentity | null =>
+  identity.ctimeNs < beforeNs && identity.mtimeNs < beforeNs ? identity : null;

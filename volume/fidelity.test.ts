@@ -2,13 +2,14 @@
 import { cpSync, rmSync } from "node:fs";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { anyChanges, changeTree } from "../trees/change-tree.ts";
-import { describeTree, rsyncDifferences } from "../trees/describe-tree.ts";
-import { anyTree, growTree } from "../trees/random-tree.ts";
-import { openVolumePair, type VolumePair } from "../trees/volume-pair.ts";
+import { anyChanges, changeTree } from "../test/trees/change-tree.ts";
+import { describeTree, rsyncDifferences } from "../test/trees/describe-tree.ts";
+import { anyTree, growTree } from "../test/trees/random-tree.ts";
+import { propertyRuns } from "../test/trees/test-settings.ts";
+import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
 
-/** More runs by hand: FIDELITY_RUNS=2000. */
-const RUNS = Number(process.env["FIDELITY_RUNS"] ?? 40);
+/** More runs by hand: PROPERTY_RUNS=2000; elsewhere: VOLUME_TEST_ROOT=/mnt/xfs. */
+const RUNS = propertyRuns(15);
 const TIMEOUT_MS = 30_000 + RUNS * 1_000;
 
 const withPair = async (use: (pair: VolumePair) => Promise<void>): Promise<void> => {
@@ -97,7 +98,7 @@ test("the digest is of the content alone: found by delta or afresh, it is the sa
         await pair.snapshot();
         changeTree(pair.source, changes);
         const delta = await pair.snapshot();
-        rmSync(pair.pathOf("source.index"));
+        rmSync(pair.indexOf("source"));
         const afresh = await pair.snapshot();
         expect(afresh.digest).toBe(delta.digest);
         await pair.hydrateTo("copy", afresh.snapshotId);

@@ -1,12 +1,13 @@
 /** Damage to any stored object is found before a damaged byte counts as hydrated. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { anyChanges, changeTree } from "../trees/change-tree.ts";
-import { describeTree } from "../trees/describe-tree.ts";
-import { anyTree, growTree } from "../trees/random-tree.ts";
-import { openVolumePair, type VolumePair } from "../trees/volume-pair.ts";
+import { anyChanges, changeTree } from "../test/trees/change-tree.ts";
+import { describeTree } from "../test/trees/describe-tree.ts";
+import { anyTree, growTree } from "../test/trees/random-tree.ts";
+import { propertyRuns } from "../test/trees/test-settings.ts";
+import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
 
-const RUNS = Number(process.env["CORRUPTION_RUNS"] ?? 6);
+const RUNS = propertyRuns(3);
 const TIMEOUT_MS = 60_000 + RUNS * 5_000;
 
 type Damage = "flip" | "truncate" | "empty" | "swap" | "lose";

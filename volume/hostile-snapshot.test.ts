@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { describeEntry, digestFile } from "../../volume/content-digest.ts";
-import { sha256 } from "../../volume/digest.ts";
-import type { Entry } from "../../volume/entry.ts";
-import { encodeSnapshot, type Snapshot } from "../../volume/snapshot.ts";
-import { encodeSegment, segmentToJson } from "../../volume/tree.ts";
-import { openVolumePair, PREFIX, type VolumePair } from "../trees/volume-pair.ts";
+import { openVolumePair, PREFIX, type VolumePair } from "../test/trees/volume-pair.ts";
+import { createBlockDigests } from "./block-digests.ts";
+import { describeEntry } from "./content-digest.ts";
+import { sha256 } from "./digest.ts";
+import type { Entry } from "./entry.ts";
+import { encodeSnapshot, type Snapshot } from "./snapshot.ts";
+import { encodeSegment, segmentToJson } from "./tree.ts";
 
 const COMMON = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n, xattrs: [] };
 const directory = (path: string): Entry => ({
@@ -20,7 +21,7 @@ const file = (path: string | Buffer): Entry => ({
   type: "file",
   path: Buffer.from(path),
   size: 0,
-  digest: digestFile(0, new Map()),
+  digest: createBlockDigests().digestFile(0),
   extents: [],
 });
 const link = (type: "symlink" | "hardlink", path: string, target: string): Entry => ({
@@ -58,15 +59,19 @@ const plant = async (
   pair.store.objects.set(`${PREFIX}/snapshots/hostile`, await encodeSnapshot(snapshot));
 };
 
+/** Beside the copy's data, where `../outside` leads. */
+const outside = (pair: VolumePair): string => `${pair.scratch}/copy/outside`;
+
 const withPair = async (use: (pair: VolumePair) => Promise<void>): Promise<void> => {
   const pair = openVolumePair();
   try {
-    mkdirSync(pair.pathOf("outside"));
-    writeFileSync(pair.pathOf("outside/kept"), "kept");
+    mkdirSync(outside(pair), { recursive: true });
+    mkdirSync(pair.pathOf("copy"), { recursive: true });
+    writeFileSync(`${outside(pair)}/kept`, "kept");
     await use(pair);
-    expect(readdirSync(pair.pathOf("outside"))).toEqual(["kept"]);
+    expect(readdirSync(outside(pair))).toEqual(["kept"]);
     expect(existsSync("/evil")).toBe(false);
-    expect(existsSync(pair.pathOf("evil"))).toBe(false);
+    expect(existsSync(`${pair.pathOf("copy")}/../evil`)).toBe(false);
   } finally {
     pair.remove();
   }

@@ -1,0 +1,58 @@
+/** Reads the tree of a snapshot: its segments in order, verified, the next ones on their way. */
+import { createHash } from "node:crypto";
+import { describeEntry } from "./content-digest.ts";
+import type { Entry } from "./entry.ts";
+import { TerminalError } from "./errors.ts";
+import { objectKey } from "./keys.ts";
+import type { SegmentRef } from "./local-index.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { decodeSegment, segmentFromJson } from "./tree.ts";
+
+const SEGMENTS_AHEAD = 3;
+
+export interface TreeSegment {
+  readonly ref: SegmentRef;
+  readonly entries: readonly Entry[];
+}
+
+export const corruptTree = (id: string, what: string): TerminalError =>
+  new TerminalError(`snapshot ${id}: its tree does not match its ${what}`, {
+    code: "tree-corrupt",
+  });
+
+/** `counts.fetchedBytes` grows by what was read. Throws TerminalError for anything but the tree. */
+export async function* readSegments(
+  snapshot: Snapshot,
+  { store, prefix }: { readonly store: ObjectStore; readonly prefix: string },
+  counts: { fetchedBytes: number },
+  signal: AbortSignal,
+): AsyncGenerator<TreeSegment> {
+  const fetchOne = async (row: Snapshot["segments"][number]): Promise<TreeSegment> => {
+    const [name, digest, storedBytes, entryCount, contentDigest] = row;
+    const stored = await store.get(objectKey(prefix, name), signal);
+    if (stored === null) {
+      throw new TerminalError(`tree segment ${name} is missing`, { code: "segment-missing" });
+    }
+    counts.fetchedBytes += stored.length;
+    const entries = segmentFromJson(decodeSegment(stored, digest));
+    const content = createHash("sha256");
+    for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
+    if (entries.length !== entryCount || content.digest("hex") !== contentDigest) {
+      throw corruptTree(snapshot.id, "content");
+    }
+    return { ref: { name, digest, storedBytes, entryCount, contentDigest }, entries };
+  };
+  const ahead: ReturnType<typeof fetchOne>[] = [];
+  for (let next = 0; next < snapshot.segments.length || ahead.length > 0; ) {
+    for (; ahead.length < SEGMENTS_AHEAD && next < snapshot.segments.length; next += 1) {
+      const row = snapshot.segments[next];
+      if (row === undefined) break;
+      const fetching = fetchOne(row);
+      fetching.catch(() => undefined);
+      ahead.push(fetching);
+    }
+    const first = ahead.shift();
+    if (first !== undefined) yield await first;
+  }
+}
