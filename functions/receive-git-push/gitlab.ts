@@ -1,5 +1,5 @@
 /**
- * GitLab: a secret token sent as it is in `X-Gitlab-Token`, or, from GitLab 19 on, a signing token
+ * GitLab: a secret token sent as it is in `X-Gitlab-Token`, or, where one is set, a signing token
  * (`whsec_…`) with the headers of Standard Webhooks. A secret is used in the way its form tells.
  * docs.gitlab.com/user/project/integrations/webhooks/
  */
