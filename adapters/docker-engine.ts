@@ -3,6 +3,8 @@
  * is not decided here. Every call is bounded in time and takes a signal; errors are RetryableError
  * (engine away, busy, failed) or TerminalError (the same call would fail again).
  */
+import { homedir } from "node:os";
+import { join } from "node:path";
 import Docker from "dockerode";
 import type { ContainerSpec } from "../workflows/container-spec.ts";
 import { makeContainerCalls } from "./docker-containers.ts";
@@ -10,6 +12,7 @@ import { callEngine } from "./docker-errors.ts";
 import { makeImageCalls } from "./docker-images.ts";
 import { makeStreamCalls } from "./docker-streams.ts";
 import type { ImageProgress } from "./pull-progress.ts";
+import { readRegistryCredentials } from "./registry-credentials.ts";
 
 export interface EngineInfo {
   readonly cpus: number;
@@ -153,14 +156,21 @@ export interface DockerEngine {
   ): AsyncIterable<ContainerEvent>;
 }
 
-export const connectDocker = ({ socketPath }: { readonly socketPath: string }): DockerEngine => {
-  const docker = new Docker({ socketPath });
+export interface DockerOptions {
+  readonly socketPath: string;
+  /** What `docker login` writes; default: that of the user who runs this process. */
+  readonly credentialsFile?: string;
+}
+
+export const connectDocker = (options: DockerOptions): DockerEngine => {
+  const docker = new Docker({ socketPath: options.socketPath });
+  const file = options.credentialsFile ?? join(homedir(), ".docker", "config.json");
   return {
     ping: async (signal) => {
       await callEngine("ping", signal, () => docker.ping());
     },
     info: (signal) => callEngine("info", signal, () => readInfo(docker)),
-    ...makeImageCalls(docker),
+    ...makeImageCalls(docker, (registry) => readRegistryCredentials(file, registry)),
     ...makeContainerCalls(docker),
     ...makeStreamCalls(docker),
   };

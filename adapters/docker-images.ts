@@ -15,6 +15,7 @@ import {
 } from "./image-reference.ts";
 import { readJsonLines } from "./json-lines.ts";
 import { PullLine, trackPull } from "./pull-progress.ts";
+import type { RegistryCredentials } from "./registry-credentials.ts";
 
 const PULL_TIMEOUT_MS = 3_600_000;
 /** A registry that does not answer must not hold up a deploy whose image is here. */
@@ -29,24 +30,40 @@ const LocalImage = z.object({
 });
 type LocalImage = z.infer<typeof LocalImage>;
 
-export const makeImageCalls = (docker: Docker): Pick<DockerEngine, "ensureImage"> => ({
+type FindCredentials = (registry: string) => Promise<RegistryCredentials | null>;
+
+export const makeImageCalls = (
+  docker: Docker,
+  findCredentials: FindCredentials,
+): Pick<DockerEngine, "ensureImage"> => ({
   ensureImage: async (request, signal) => {
     const reference = parseImageReference(request.reference);
     const local = await findLocal(docker, reference, signal);
-    if (local === null) return pull(docker, reference, request, signal);
-    const taken = (source: "present" | "local-only"): EnsuredImage => ({
+    const auth = reference.kind === "id" ? null : await findCredentials(reference.registry);
+    const source = { docker, reference, auth };
+    if (local === null) return pull(source, request, signal);
+    const taken = (how: "present" | "local-only"): EnsuredImage => ({
       imageId: local.Id,
       digest: digestOf(local),
-      source,
+      source: how,
     });
     if (reference.kind !== "tag" || reference.tag !== "latest") return taken("present");
     if (local.RepoDigests.length === 0) return taken("local-only");
-    const remote = await lookUpDigest(docker, reference, signal);
+    const remote = await lookUpDigest(source, signal);
     if (remote === null) return taken("local-only");
     if (local.RepoDigests.some((digest) => digest.endsWith(`@${remote}`))) return taken("present");
-    return pull(docker, reference, request, signal);
+    return pull(source, request, signal);
   },
 });
+
+interface ImageSource {
+  readonly docker: Docker;
+  readonly reference: ImageReference;
+  readonly auth: RegistryCredentials | null;
+}
+
+const authOption = (auth: RegistryCredentials | null) =>
+  auth === null ? {} : { authconfig: auth };
 
 const findLocal = async (
   docker: Docker,
@@ -65,8 +82,7 @@ const digestOf = (image: LocalImage): string | null =>
 
 /** Null whenever the registry can't be asked: the local image is then good enough. */
 const lookUpDigest = async (
-  docker: Docker,
-  reference: ImageReference,
+  { docker, reference, auth }: ImageSource,
   signal: AbortSignal,
 ): Promise<string | null> => {
   const name = formatImageReference(reference);
@@ -74,7 +90,7 @@ const lookUpDigest = async (
     const answer = await callEngine(
       `look up ${name}`,
       signal,
-      (abortSignal) => docker.getImage(name).distribution({ abortSignal }),
+      (abortSignal) => docker.getImage(name).distribution({ ...authOption(auth), abortSignal }),
       LOOK_UP_TIMEOUT_MS,
     );
     return z.object({ Descriptor: z.object({ digest: z.string() }) }).parse(answer).Descriptor
@@ -86,18 +102,18 @@ const lookUpDigest = async (
 };
 
 const pull = async (
-  docker: Docker,
-  reference: ImageReference,
+  source: ImageSource,
   request: ImageRequest,
   signal: AbortSignal,
 ): Promise<EnsuredImage> => {
+  const { docker, reference } = source;
   const name = formatImageReference(reference);
   if (reference.kind === "id") throw pullError(name, "no such image");
   try {
     await callEngine(
       `pull ${name}`,
       signal,
-      (abortSignal) => download(docker, reference, request, abortSignal),
+      (abortSignal) => download(source, reference, request, abortSignal),
       PULL_TIMEOUT_MS,
     );
   } catch (error) {
@@ -114,12 +130,13 @@ const pull = async (
 };
 
 const download = async (
-  docker: Docker,
+  { docker, auth }: ImageSource,
   reference: Exclude<ImageReference, { kind: "id" }>,
   { onProgress }: ImageRequest,
   abortSignal: AbortSignal,
 ): Promise<void> => {
   const stream = await docker.createImage({
+    ...authOption(auth),
     fromImage: reference.repository,
     tag: reference.kind === "tag" ? reference.tag : reference.digest,
     abortSignal,

@@ -1,5 +1,5 @@
 /** A byte stream of JSON values, one a line, as the Docker engine sends progress and events. */
-import { TerminalError } from "../volume/errors.ts";
+import { RetryableError, TerminalError } from "../volume/errors.ts";
 
 /** Longest line that is taken; the engine's are some hundred bytes. */
 const LINE_BYTES_MAX = 1 << 20;
@@ -16,7 +16,15 @@ export async function* readJsonLines(
     if (rest.length > LINE_BYTES_MAX) throw malformed("a line without end");
     for (const line of lines) if (line.trim() !== "") yield parse(line);
   }
-  if (rest.trim() !== "") yield parse(rest);
+  if (rest.trim() === "") return;
+  try {
+    yield parse(rest);
+  } catch (cause) {
+    throw new RetryableError("the engine broke off in the middle of a line", {
+      code: "docker-cut",
+      cause,
+    });
+  }
 }
 
 const parse = (line: string): unknown => {
