@@ -35,7 +35,9 @@ const findViolations = (sources: readonly Source[]): Violation[] =>
       .map((match) => normalize(join(dirname(path), match[1] ?? "")))
       .filter((target) => {
         const targetFolder = target.split("/")[0] ?? "";
-        return targetFolder !== folder && !allowed.includes(targetFolder);
+        // Files at the top (package.json) are nobody's folder.
+        const isTopFile = !target.includes("/");
+        return !isTopFile && targetFolder !== folder && !allowed.includes(targetFolder);
       })
       .map((target) => ({ path, imports: target }));
   });

@@ -39,7 +39,7 @@ describe.each(variants)("on $store with $queue", ({ store, queue, port }) => {
       { Deliverous: appFile({ tag: "1", node: "x", port }) },
       "One",
     );
-    expect(first.output).toContain("202");
+    expect(first.output).toContain("recorded");
     expect(await scene.ended(first.commit)).toMatchObject({ result: "deployed", gapMs: null });
     for (const text of ["a", "b", "c"]) await addNote(at(0), text);
 
