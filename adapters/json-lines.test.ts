@@ -3,8 +3,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readJsonLines } from "./json-lines.ts";
 
-const read = (chunks: readonly Uint8Array[]): Promise<unknown[]> =>
-  Array.fromAsync(readJsonLines(Readable.from(chunks)));
+const read = async (chunks: readonly Uint8Array[]): Promise<unknown[]> => {
+  const values: unknown[] = [];
+  for await (const value of readJsonLines(Readable.from(chunks))) values.push(value);
+  return values;
+};
 
 test("values arrive whole, however the bytes are cut", async () => {
   await fc.assert(
