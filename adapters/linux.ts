@@ -74,6 +74,15 @@ const hintFor = (code: string): string =>
 /** One buffer for all calls: they are synchronous, and most files have no attribute at all. */
 const list = Buffer.alloc(XATTR_LIST_BYTES);
 
+/**
+ * Attributes that mean the same on every file system. XFS lists each ACL a second time under a name of
+ * its own, and btrfs its settings; they can't be set elsewhere, and say nothing of the content.
+ */
+const isPortable = (name: string): boolean =>
+  /^(user|trusted|security)\./.test(name)
+    ? !name.startsWith("trusted.SGI_ACL_")
+    : name.startsWith("system.posix_acl_");
+
 const listNames = (target: FileTarget): string[] => {
   const bytes = Number(
     typeof target === "number"
@@ -82,12 +91,7 @@ const listNames = (target: FileTarget): string[] => {
   );
   if (bytes < 0) return koffi.errno() === EOPNOTSUPP ? [] : fail("listxattr", target);
   if (bytes === 0) return [];
-  return list
-    .subarray(0, bytes)
-    .toString("utf8")
-    .split("\0")
-    .filter((name) => name !== "")
-    .sort();
+  return list.subarray(0, bytes).toString("utf8").split("\0").filter(isPortable).sort();
 };
 
 const readXattr = (target: FileTarget, name: string): Buffer | null => {
@@ -131,7 +135,7 @@ export const linuxFileSystem: FileSystem = {
   removeXattr: (target, name) => {
     const result =
       typeof target === "number" ? fremovexattr(target, name) : lremovexattr(cString(target), name);
-    if (result !== 0) fail(`removexattr ${name}`, target);
+    if (result !== 0 && koffi.errno() !== ENODATA) fail(`removexattr ${name}`, target);
   },
   setTimes: (target, mtimeNs) => {
     const times = timespecs(mtimeNs);

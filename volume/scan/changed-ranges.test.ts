@@ -36,10 +36,9 @@ const anyModel = fc.array(fc.option(fc.integer({ min: -5, max: 12 }).filter((n) 
 test("every unit that is not the same shared data in both is named, and no other", () => {
   fc.assert(
     fc.property(anyModel, anyModel, fc.nat(25), (before, after, size) => {
+      const ranges = changedRanges(joined(toExtents(before)), joined(toExtents(after)), size);
       const named = new Set(
-        changedRanges(joined(toExtents(before)), joined(toExtents(after)), size).flatMap(
-          ({ offset, length }) => Array.from({ length }, (_, i) => offset + i),
-        ),
+        ranges.flatMap(({ offset, length }) => Array.from({ length }, (_, i) => offset + i)),
       );
       for (let unit = 0; unit < size; unit += 1) {
         const old = before[unit] ?? null;
@@ -48,6 +47,11 @@ test("every unit that is not the same shared data in both is named, and no other
         expect(named.has(unit)).toBe(!isSame);
       }
       expect([...named].every((unit) => unit < size)).toBe(true);
+      for (const { offset, length, isHole } of ranges) {
+        for (let unit = offset; unit < offset + length; unit += 1) {
+          expect(isHole).toBe((after[unit] ?? null) === null);
+        }
+      }
     }),
   );
 });

@@ -9,6 +9,11 @@ export interface Range {
   readonly length: number;
 }
 
+export interface ChangedRange extends Range {
+  /** The range is a hole now: there is nothing to read. */
+  readonly isHole: boolean;
+}
+
 /**
  * Ranges of [0, size) in which the two maps do not name the same shared data, ascending and disjoint.
  * Holes in both are unchanged. Whatever is not comparable counts as changed.
@@ -17,15 +22,16 @@ export const changedRanges = (
   before: readonly PhysicalExtent[],
   after: readonly PhysicalExtent[],
   size: number,
-): Range[] => {
-  const changed: Range[] = [];
-  const mark = (from: number, to: number): void => {
+): ChangedRange[] => {
+  const changed: ChangedRange[] = [];
+  const mark = (from: number, to: number, isHole: boolean): void => {
     const end = Math.min(to, size);
     if (from >= end) return;
     const last = changed.at(-1);
-    if (last !== undefined && last.offset + last.length === from) {
-      changed[changed.length - 1] = { offset: last.offset, length: end - last.offset };
-    } else changed.push({ offset: from, length: end - from });
+    const continues = last !== undefined && last.offset + last.length === from;
+    if (continues && last.isHole === isHole) {
+      changed[changed.length - 1] = { offset: last.offset, length: end - last.offset, isHole };
+    } else changed.push({ offset: from, length: end - from, isHole });
   };
   let b = 0;
   let a = 0;
@@ -33,7 +39,7 @@ export const changedRanges = (
     const old = extentAt(before, b, at);
     const now = extentAt(after, a, at);
     const end = Math.min(size, endOf(old, at), endOf(now, at));
-    if (!isSame(old, now, at)) mark(at, end);
+    if (!isSame(old, now, at)) mark(at, end, isHole(now, at));
     at = end;
     while (b < before.length && isPast(before[b], at)) b += 1;
     while (a < after.length && isPast(after[a], at)) a += 1;

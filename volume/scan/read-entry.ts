@@ -7,9 +7,9 @@ import type { FileSystem } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
-import { changedRanges } from "./changed-ranges.ts";
-import { CLONE_BYTES_MIN, type Clones } from "./clones.ts";
-import { identityOf, type KnownFile, readFile, sameIdentity } from "./read-file.ts";
+import type { Clones } from "./clones.ts";
+import { identityOf, sameIdentity } from "./read-file.ts";
+import { readThrough } from "./read-through-clone.ts";
 import { type Found, isGone } from "./walk.ts";
 
 export interface Reading {
@@ -136,51 +136,21 @@ const readContent = async (
   old: FoundEntry | null,
   reading: Reading,
 ): Promise<ReadResult> => {
-  const { frames, fileSystem, clones } = reading;
   const fd = openSync(found.at, OPEN);
-  const before = identityOf(fd);
-  const clone = before.size >= CLONE_BYTES_MIN ? clones.take(fd) : null;
   try {
-    const changed = clone === null ? null : compareClones(clone.fd, old, reading);
-    const read = await readFile(clone?.fd ?? fd, {
-      known: knownFile(old),
-      changed,
-      frames,
-      fileSystem,
-    });
+    const before = identityOf(fd);
+    const { read, clone } = await readThrough(fd, before.size, old, reading);
     const { size, digest, extents, blocks, changedBytes } = read;
     const entry: FileEntry = { ...common(found, reading), type: "file", size, digest, extents };
     const isQuiet = sameIdentity(before, identityOf(fd));
     const identity = isQuiet ? trust(before, reading.trustedBeforeNs) : null;
-    if (clone !== null) clones.keep(clone.name);
     return {
-      indexed: { entry, identity, blocks, clone: clone?.name ?? null },
+      indexed: { entry, identity, blocks, clone },
       isUnchanged: false,
       changedBytes,
     };
   } finally {
     closeSync(fd);
-    if (clone !== null) closeSync(clone.fd);
-  }
-};
-
-const knownFile = (old: FoundEntry | null): KnownFile | null =>
-  old?.entry.type === "file" && old.blocks !== null
-    ? { size: old.entry.size, extents: old.entry.extents, blocks: old.blocks }
-    : null;
-
-/** What changed since the last snapshot's clone; null when there is none to compare with. */
-const compareClones = (fd: number, old: FoundEntry | null, { clones, fileSystem }: Reading) => {
-  const oldFd = old === null || old.clone === null ? null : clones.open(old.clone);
-  if (oldFd === null) return null;
-  try {
-    const before = fileSystem.extentMap(oldFd);
-    const after = fileSystem.extentMap(fd);
-    return before === null || after === null
-      ? null
-      : changedRanges(before, after, Number(identityOf(fd).size));
-  } finally {
-    closeSync(oldFd);
   }
 };
 

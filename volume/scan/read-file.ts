@@ -14,7 +14,7 @@ import { type Replacement, replaceExtents } from "../extent-list.ts";
 import type { FileSystem } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FileIdentity } from "../local-index.ts";
-import type { Range } from "./changed-ranges.ts";
+import type { ChangedRange, Range } from "./changed-ranges.ts";
 
 const READ_BYTES = 2 ** 20;
 
@@ -27,8 +27,10 @@ export interface KnownFile {
 
 export interface ReadFileOptions {
   readonly known: KnownFile | null;
-  /** What can differ from `known`; null: all of it. */
-  readonly changed: readonly Range[] | null;
+  /** What can differ from `known`; null: all of it, and where the holes are is asked of the file. */
+  readonly changed: readonly ChangedRange[] | null;
+  /** The size to take the file for; what it does not have of that is zeros. */
+  readonly size: number;
   readonly frames: FrameBuilder;
   readonly fileSystem: FileSystem;
 }
@@ -55,24 +57,26 @@ export const sameIdentity = (a: FileIdentity, b: FileIdentity): boolean =>
 
 /** The file open at `fd`. A file that shrinks while it is read reads as zeros from there on. */
 export const readFile = async (fd: number, options: ReadFileOptions): Promise<ReadFile> => {
-  const size = Number(fstatSync(fd, { bigint: true }).size);
+  const { size, frames } = options;
   const blockBytes = blockBytesOf(size);
   const isKnown = options.known !== null && blockBytesOf(options.known.size) === blockBytes;
   const known = isKnown ? options.known : null;
   const blocks = known?.blocks.copy() ?? createBlockDigests();
   const replacements: Replacement[] = [];
   let changedBytes = 0;
-  for (const range of rangesToRead(known, options.changed, size, blockBytes)) {
-    for (const part of splitByData(fd, range, blockBytes, options.fileSystem)) {
-      const found = part.isData
-        ? readBlocks(fd, part, blockBytes, blocks)
-        : forgetBlocks(part, blockBytes, size, blocks);
-      for (const { offset, length, bytes } of found) {
-        const place = bytes === null ? null : await options.frames.append(bytes);
-        const extent = place === null ? null : { offset, length, ...place };
-        replacements.push({ offset, length, extent });
-        changedBytes += length;
-      }
+  const ranges = known === null || options.changed === null ? null : options.changed;
+  for (const part of partsToRead(ranges ?? findData(fd, size, options.fileSystem), {
+    size,
+    blockBytes,
+    knownSize: known?.size ?? size,
+  })) {
+    const found = part.isHole
+      ? forgetBlocks(part, blockBytes, size, blocks)
+      : readBlocks(fd, part, blockBytes, blocks);
+    for (const { offset, length, bytes } of found) {
+      const place = bytes === null ? null : await frames.append(bytes);
+      replacements.push({ offset, length, extent: place && { offset, length, ...place } });
+      changedBytes += length;
     }
   }
   blocks.truncate(Math.ceil(size / blockBytes));
@@ -85,53 +89,67 @@ export const readFile = async (fd: number, options: ReadFileOptions): Promise<Re
   };
 };
 
-/** Ranges of whole blocks (to the end of the file), ascending and disjoint, of some MiB at most. */
-function* rangesToRead(
-  known: KnownFile | null,
-  changed: readonly Range[] | null,
-  size: number,
-  blockBytes: number,
-): Generator<Range> {
+/** The whole file as runs of data and of holes. */
+function* findData(fd: number, size: number, fileSystem: FileSystem): Generator<ChangedRange> {
+  for (let at = 0; at < size; ) {
+    const data = fileSystem.nextData(fd, at, size) ?? { offset: size, length: 0 };
+    if (data.offset > at) yield { offset: at, length: data.offset - at, isHole: true };
+    if (data.length > 0) yield { ...data, isHole: false };
+    at = data.offset + data.length;
+  }
+}
+
+interface Shape {
+  readonly size: number;
+  readonly blockBytes: number;
+  readonly knownSize: number;
+}
+
+/**
+ * The ranges as runs of whole blocks (to the end of the file), ascending and disjoint, each to be read
+ * at once. A block with any data in it counts as data.
+ */
+function* partsToRead(
+  ranges: Iterable<ChangedRange>,
+  { size, blockBytes, knownSize }: Shape,
+): Generator<ChangedRange> {
   const down = (offset: number): number => offset - (offset % blockBytes);
-  const ranges = known === null || changed === null ? [{ offset: 0, length: size }] : changed;
-  // The block in which the shorter of both versions ends is shorter or longer now.
-  const seam = known === null || known.size === size ? [] : [down(Math.min(known.size, size))];
-  const all = [...ranges, ...seam.map((offset) => ({ offset, length: blockBytes }))];
+  const up = (offset: number): number => Math.min(size, down(offset + blockBytes - 1));
+  const partBytes = Math.max(READ_BYTES, blockBytes);
   let done = 0;
-  for (const { offset, length } of all.sort((a, b) => a.offset - b.offset)) {
-    const end = Math.min(size, down(offset + length + blockBytes - 1));
-    for (let at = Math.max(done, down(offset)); at < end; ) {
-      const until = Math.min(end, down(at + Math.max(READ_BYTES, blockBytes)));
-      yield { offset: at, length: until - at };
-      at = until;
+  function* emit(from: number, to: number, isHole: boolean): Generator<ChangedRange> {
+    for (let at = Math.max(done, from); at < to; at = done) {
+      done = isHole ? to : Math.min(to, at + partBytes);
+      yield { offset: at, length: done - at, isHole };
     }
-    done = Math.max(done, end);
+  }
+  for (const { offset, length, isHole } of withSeam(ranges, { size, blockBytes, knownSize })) {
+    const end = Math.min(size, offset + length);
+    if (!isHole) yield* emit(down(offset), up(end), false);
+    else {
+      if (offset !== down(offset)) yield* emit(down(offset), up(offset), false);
+      yield* emit(up(offset), down(end), true);
+      if (end !== down(end)) yield* emit(down(end), up(end), false);
+    }
   }
 }
 
-interface Part extends Range {
-  readonly isData: boolean;
-}
-
-/** The range in runs of blocks with data in them, and runs of blocks wholly in holes. */
-function* splitByData(
-  fd: number,
-  { offset, length }: Range,
-  blockBytes: number,
-  fileSystem: FileSystem,
-): Generator<Part> {
-  const end = offset + length;
-  let at = offset;
-  while (at < end) {
-    const data = fileSystem.nextData(fd, at, end);
-    const from = data === null ? end : Math.max(at, data.offset - (data.offset % blockBytes));
-    if (from > at) yield { offset: at, length: from - at, isData: false };
-    if (data === null) return;
-    const dataEnd = Math.ceil((data.offset + data.length) / blockBytes) * blockBytes;
-    const until = Math.min(end, dataEnd);
-    yield { offset: from, length: until - from, isData: true };
-    at = until;
+/** The block in which the shorter of two versions ends is shorter or longer now: it is read. */
+function* withSeam(
+  ranges: Iterable<ChangedRange>,
+  { size, blockBytes, knownSize }: Shape,
+): Generator<ChangedRange> {
+  const end = Math.min(size, knownSize);
+  const seam = { offset: end - (end % blockBytes), length: blockBytes, isHole: false };
+  let isDue = knownSize !== size;
+  for (const range of ranges) {
+    if (isDue && range.offset >= seam.offset) {
+      yield seam;
+      isDue = false;
+    }
+    yield range;
   }
+  if (isDue) yield seam;
 }
 
 interface FoundChange extends Range {

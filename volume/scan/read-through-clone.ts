@@ -1,0 +1,77 @@
+/**
+ * Reads a file as it was at one moment, where the file system has clones. The clone is that moment; the
+ * bytes are read from the file itself, whose pages are in memory, and whatever was written meanwhile is
+ * read again from the clone.
+ */
+import { closeSync } from "node:fs";
+import type { PhysicalExtent } from "../file-system.ts";
+import type { FoundEntry } from "../index-cursor.ts";
+import { type ChangedRange, changedRanges } from "./changed-ranges.ts";
+import { CLONE_BYTES_MIN } from "./clones.ts";
+import type { Reading } from "./read-entry.ts";
+import { identityOf, type KnownFile, type ReadFile, readFile } from "./read-file.ts";
+
+export interface ReadThrough {
+  readonly read: ReadFile;
+  /** The clone that holds what was read, or null where there are none. */
+  readonly clone: string | null;
+}
+
+export const readThrough = async (
+  fd: number,
+  sizeNow: bigint,
+  old: FoundEntry | null,
+  reading: Reading,
+): Promise<ReadThrough> => {
+  const { frames, fileSystem, clones } = reading;
+  const known = knownFile(old);
+  const clone = sizeNow >= CLONE_BYTES_MIN ? clones.take(fd) : null;
+  if (clone === null) {
+    const size = Number(sizeNow);
+    const read = await readFile(fd, { known, changed: null, size, frames, fileSystem });
+    return { read, clone: null };
+  }
+  try {
+    const size = Number(identityOf(clone.fd).size);
+    const map = fileSystem.extentMap(clone.fd);
+    const changed = map === null ? null : compareWithOld(map, size, old, reading);
+    const common = { size, frames, fileSystem };
+    const isFaster = map !== null && isMostlyComparable(map);
+    const first = await readFile(isFaster ? fd : clone.fd, { ...common, known, changed });
+    const since = isFaster ? fileSystem.extentMap(fd) : null;
+    const touched = map === null || since === null ? [] : changedRanges(since, map, size);
+    clones.keep(clone.name);
+    if (touched.length === 0) return { read: first, clone: clone.name };
+    const again = await readFile(clone.fd, { ...common, known: first, changed: touched });
+    const changedBytes = first.changedBytes + again.changedBytes;
+    return { read: { ...again, changedBytes }, clone: clone.name };
+  } finally {
+    closeSync(clone.fd);
+  }
+};
+
+/** Otherwise (compressed or inline data) all of it would have to be read again from the clone. */
+const isMostlyComparable = (map: readonly PhysicalExtent[]): boolean =>
+  map.filter(({ isComparable }) => isComparable).length >= map.length / 2;
+
+const knownFile = (old: FoundEntry | null): KnownFile | null =>
+  old?.entry.type === "file" && old.blocks !== null
+    ? { size: old.entry.size, extents: old.entry.extents, blocks: old.blocks }
+    : null;
+
+/** What changed since the last snapshot's clone; null when there is none to compare with. */
+const compareWithOld = (
+  map: readonly PhysicalExtent[],
+  size: number,
+  old: FoundEntry | null,
+  { clones, fileSystem }: Reading,
+): ChangedRange[] | null => {
+  const fd = old === null || old.clone === null ? null : clones.open(old.clone);
+  if (fd === null) return null;
+  try {
+    const before = fileSystem.extentMap(fd);
+    return before === null ? null : changedRanges(before, map, size);
+  } finally {
+    closeSync(fd);
+  }
+};
