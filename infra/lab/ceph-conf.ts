@@ -1,12 +1,14 @@
 /**
  * The configuration of the lab's Ceph: one monitor, one manager, one OSD on a file, and gateways, on
- * a machine with two cores. It keeps one copy and trusts everybody, and is of no use elsewhere. What
+ * a machine with two cores. It has one copy and one key for all, and is of no use elsewhere. What
  * it keeps from a real cluster is what the tests are about: the gateway's S3.
  */
+import { join } from "node:path";
+
 export interface CephConf {
   /** Address of the host that all daemons run on. */
   readonly address: string;
-  /** Holds the daemons' data. */
+  /** Holds the daemons' data and the keyring. */
   readonly directory: string;
   /** Holds their control sockets; must be short. */
   readonly runDirectory: string;
@@ -15,6 +17,20 @@ export interface CephConf {
 }
 
 const MON_PORT = 6789;
+
+export const keyringFile = (directory: string): string => join(directory, "keyring");
+
+/** The name by which a gateway is known to the cluster. */
+export const gatewayUser = (index: number): string => `client.rgw.${index}`;
+
+/** Everybody who takes part in the cluster, with one key and all rights; see ceph-authtool(8). */
+export const renderKeyring = (key: string, gatewayCount: number): string => {
+  const caps = ["mon", "mgr", "osd"].map((kind) => `\tcaps ${kind} = "allow *"\n`).join("");
+  const gateways = Array.from({ length: gatewayCount }, (_, index) => gatewayUser(index));
+  return ["mon.", "mgr.a", "osd.0", "client.admin", ...gateways]
+    .map((name) => `[${name}]\n\tkey = ${key}\n${caps}`)
+    .join("");
+};
 
 export const renderCephConf = (conf: CephConf): string => {
   const { address, directory, runDirectory, clusterId, storeBytes } = conf;
@@ -25,9 +41,12 @@ mon host = v1:${address}:${MON_PORT}/0
 ms bind msgr2 = false
 public network = ${address}/32
 public addr = ${address}
-auth cluster required = none
-auth service required = none
-auth client required = none
+# Not "none": a client that need not log in can send a command before it knows the cluster's id, as
+# happens on a busy machine, and is refused as another cluster's.
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+keyring = ${keyringFile(directory)}
 # One copy on one disk.
 osd pool default size = 1
 osd pool default min size = 1

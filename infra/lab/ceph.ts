@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import * as z from "zod";
 import { TerminalError } from "../../volume/errors.ts";
-import { renderCephConf } from "./ceph-conf.ts";
+import { gatewayUser, keyringFile, renderCephConf, renderKeyring } from "./ceph-conf.ts";
 import { runDirectory } from "./claims.ts";
 import { runCommand } from "./command.ts";
 import { awaitDaemon, type DaemonSpec, endDaemon, startDaemon } from "./daemons.ts";
@@ -50,7 +50,7 @@ const ADMIN_CAPS = "users=*;buckets=*;metadata=*;usage=*";
 /** Makes an empty cluster and resolves when every gateway serves and the bucket exists. */
 export const startCeph = async (site: CephSite, signal: AbortSignal): Promise<S3Description> => {
   const host = labHost(site.id, "store");
-  const confFile = writeConf(site, host);
+  const confFile = await writeConf(site, host, signal);
   await startMonitor(site, confFile, signal);
   await Promise.all([startManager(site, confFile, signal), startOsd(site, confFile, signal)]);
   const indexes = Array.from({ length: site.gatewayCount }, (_, index) => index);
@@ -85,7 +85,7 @@ export const startGateway = async (
   const frontend = `beast endpoint=${host.address}:${port} tcp_nodelay=1`;
   const spec = cephDaemon(site, gatewayName(index), [
     "radosgw",
-    ...["-c", s3.confFile, "-n", `client.rgw.${index}`, "-d"],
+    ...["-c", s3.confFile, "-n", gatewayUser(index), "-d"],
     ...["--rgw-frontends", frontend],
   ]);
   startDaemon(spec);
@@ -110,24 +110,28 @@ export const radosgwAdmin = (
   signal: AbortSignal,
 ): Promise<string> => runCommand(["radosgw-admin", "-c", s3.confFile, ...args], {}, signal);
 
-const writeConf = ({ id, labDirectory }: CephSite, { address }: LabHost): string => {
-  const directory = join(labDirectory, "ceph");
+const writeConf = async (
+  { id, labDirectory, gatewayCount }: CephSite,
+  { address }: LabHost,
+  signal: AbortSignal,
+): Promise<string> => {
+  const directory = cephDirectory(labDirectory);
   const sockets = join(runDirectory(id), "ceph");
   for (const name of ["mon", "mgr", "osd"]) mkdirSync(join(directory, name), { recursive: true });
   mkdirSync(sockets, { recursive: true });
+  const key = (await runCommand(["ceph-authtool", "--gen-print-key"], {}, signal)).trim();
+  writeFileSync(keyringFile(directory), renderKeyring(key, gatewayCount), { mode: 0o600 });
   const confFile = join(directory, "ceph.conf");
+  const places = { address, directory, runDirectory: sockets };
   const clusterId = randomUUID();
-  const storeBytes = STORE_BYTES;
-  writeFileSync(
-    confFile,
-    renderCephConf({ address, directory, runDirectory: sockets, clusterId, storeBytes }),
-  );
+  writeFileSync(confFile, renderCephConf({ ...places, clusterId, storeBytes: STORE_BYTES }));
   return confFile;
 };
 
 const startMonitor = async (site: CephSite, confFile: string, signal: AbortSignal) => {
   const argv = ["ceph-mon", "-c", confFile, "-i", "a"] as const;
-  await runCommand([...argv, "--mkfs"], {}, signal);
+  const keyring = keyringFile(cephDirectory(site.labDirectory));
+  await runCommand([...argv, "--mkfs", "--keyring", keyring], {}, signal);
   const spec = cephDaemon(site, "ceph-mon", [...argv, "-d"]);
   startDaemon(spec);
   await awaitDaemon(spec, () => ceph(confFile, ["status"], signal), {
@@ -204,6 +208,8 @@ const cephDaemon = (
 
 const ceph = (confFile: string, args: readonly string[], signal: AbortSignal) =>
   runCommand(["ceph", "-c", confFile, "--connect-timeout", "10", ...args], {}, signal);
+
+const cephDirectory = (labDirectory: string) => join(labDirectory, "ceph");
 
 const gatewayName = (index: number) => `radosgw-${index}`;
 
