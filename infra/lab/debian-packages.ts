@@ -35,11 +35,9 @@ export const ensureDebianPackages = async (
       hint: `As root: ${hint}`,
     });
   }
-  const lists = await tryAptGet(["install", "--simulate", ...missing], signal);
-  if (lists.exitCode !== 0) await aptGet(["update"], signal);
-  const installed = await tryAptGet(["install", ...missing], signal);
-  if (installed.exitCode !== 0) {
-    // A list that is some weeks old names files that the archive no longer has.
+  const { exitCode } = await tryAptGet(["install", ...missing], signal);
+  if (exitCode !== 0) {
+    // Without lists, or with lists some weeks old, apt does not know the files of today's archive.
     await aptGet(["update"], signal);
     await aptGet(["install", ...missing], signal);
   }
