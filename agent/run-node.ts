@@ -10,12 +10,14 @@ import { createSnapshotVolume } from "../functions/snapshot-volume/snapshot-volu
 import { sqsBatch } from "../functions/sqs-batch.ts";
 import { createStartContainers } from "../functions/start-containers/start-containers.ts";
 import { createStopContainers } from "../functions/stop-containers/stop-containers.ts";
+import { TerminalError } from "../volume/errors.ts";
 import { stepKind } from "../workflows/deploy/steps.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
 import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
+import { refuseClone } from "./refuse-clone.ts";
 import { tendCaches } from "./tend-caches.ts";
 
 /** A project in a deploy is looked at this often, should its messages be lost. */
@@ -77,6 +79,9 @@ export const createNodeAgent = (
   };
   const beat = async (): Promise<void> => {
     while (!signal.aborted) {
+      await refuseClone(ports, signal).catch((error: unknown) => {
+        if (error instanceof TerminalError) throw error;
+      });
       await sendHeartbeat(ports, identity, signal).catch((error: unknown) => {
         if (!signal.aborted) ports.log.error({ err: error }, "heartbeat.failed");
       });

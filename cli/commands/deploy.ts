@@ -13,6 +13,7 @@ interface Arguments {
   to: string | undefined;
   force: boolean;
   restore: string[];
+  acceptLoss: boolean;
   detach: boolean;
   json: boolean;
 }
@@ -37,6 +38,11 @@ export const deployCommand: CommandModule<object, Arguments> = {
         default: [],
         describe: "VOLUME=SNAPSHOT: start the volume from an earlier snapshot",
       })
+      .option("acceptLoss", {
+        type: "boolean",
+        default: false,
+        describe: "with --restore: what was written since that snapshot stays out of the volume",
+      })
       .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
       .option("json", {
         type: "boolean",
@@ -58,7 +64,7 @@ export const deployCommand: CommandModule<object, Arguments> = {
         ...(args.to !== undefined && { target: NodeId.parse(args.to) }),
         force: args.force,
         restore: Object.fromEntries(args.restore.map(parseRestore)),
-        acceptLoss: false,
+        acceptLoss: args.acceptLoss,
         requestedAtMs: context.control.nowMs(),
       },
       context.signal,

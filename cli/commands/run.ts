@@ -8,6 +8,7 @@ import { acquireFileLock } from "../../adapters/file-lock.ts";
 import { createLogger } from "../../adapters/log.ts";
 import { consumeQueue } from "../../adapters/sqs-consumer.ts";
 import { type Connections, connect, connectNode } from "../../agent/connect.ts";
+import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
@@ -66,6 +67,7 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
   const { ports, volumes } = connectNode(config, connections);
   try {
     await ports.docker.ping(signal);
+    await awaitSoleOwner(ports, sleep, signal);
     const { address, labels } = config.node;
     const identity = { address, labels, version: VERSION, cordoned: false };
     const agent = createNodeAgent(ports, identity, sleep, signal);

@@ -1,5 +1,4 @@
 /** From a desired commit, as git has it, to a running deploy: or the reason why there is none. */
-import type { SnapshotId, VolumeName } from "../ids.ts";
 import { keysOf, mapRecord } from "../keys-of.ts";
 import type { Desired, ProjectState } from "../record.ts";
 import { endDeploy, endRequest } from "./end-deploy.ts";
@@ -18,9 +17,9 @@ export const resolveDeploy = (state: ProjectState, input: InputOf<"deploy.resolv
     const reason = `commit is being deployed by ${running.id}`;
     return changed(endRequest(state, request, commit, { result: "unchanged", reason, nowMs }));
   }
-  const unknown = findUnknownRestore(state, request.restore);
-  if (unknown !== null) {
-    const ending = { result: "failed" as const, reason: unknown, nowMs };
+  const obstacle = findRestoreObstacle(state, request, nowMs);
+  if (obstacle !== null) {
+    const ending = { result: "failed" as const, reason: obstacle, nowMs };
     return changed(endRequest(state, request, commit, ending));
   }
   const free =
@@ -74,15 +73,22 @@ export const resolveDeploy = (state: ProjectState, input: InputOf<"deploy.resolv
 const isPlain = (request: Desired): boolean =>
   !request.force && request.target === undefined && keysOf(request.restore).length === 0;
 
-const findUnknownRestore = (
+/** Anything but the newest data is started only on the operator's word, who is told its age. */
+const findRestoreObstacle = (
   state: ProjectState,
-  restore: Readonly<Record<VolumeName, SnapshotId>>,
+  request: Desired,
+  nowMs: number,
 ): string | null => {
-  for (const name of keysOf(restore)) {
-    const id = restore[name];
-    if (!(state.volumes[name]?.snapshots.some((snapshot) => snapshot.id === id) ?? false)) {
+  for (const name of keysOf(request.restore)) {
+    const id = request.restore[name];
+    const volume = state.volumes[name];
+    const snapshot = volume?.snapshots.find((known) => known.id === id);
+    if (volume === undefined || snapshot === undefined)
       return `volume ${name} has no snapshot ${id}`;
-    }
+    const isNewest = volume.owner === null && volume.head?.id === id;
+    if (isNewest || request.acceptLoss) continue;
+    const minutes = Math.max(0, Math.round((nowMs - snapshot.takenAtMs) / 60_000));
+    return `snapshot ${id} of volume ${name} is ${minutes} minutes old and what was written since would not be in it: say --accept-loss`;
   }
   return null;
 };
