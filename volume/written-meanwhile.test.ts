@@ -1,0 +1,115 @@
+/**
+ * An application writes while a pre-copy reads, also through a mapping that it never syncs. The final
+ * snapshot, after it stopped, equals the disk; the pre-copy must merely not fail.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import koffi from "koffi";
+import { expect, test } from "vitest";
+import { describeTree } from "../test/trees/describe-tree.ts";
+import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
+
+/** mmap(2), munmap(2) */
+const libc = koffi.load("libc.so.6");
+const mmap = libc.func(
+  "void *mmap(void *address, size_t length, int protection, int flags, int fd, int64 offset)",
+);
+const munmap = libc.func("int munmap(void *address, size_t length)");
+const READ_WRITE = 0x3;
+const MAP_SHARED = 0x1;
+const FILE_BYTES = 3 * 2 ** 20;
+
+/** Writes one byte through a shared mapping, which stays until `end`. */
+const mapFile = (path: string) => {
+  const fd = openSync(path, "r+");
+  const address = mmap(null, FILE_BYTES, READ_WRITE, MAP_SHARED, fd, 0);
+  closeSync(fd);
+  const view = Buffer.from(koffi.view(address, FILE_BYTES));
+  return {
+    write: (offset: number, byte: number) => {
+      view[offset] = byte;
+    },
+    end: () => munmap(address, FILE_BYTES),
+  };
+};
+
+const withPair = async (
+  over: Parameters<typeof openVolumePair>[1],
+  use: (pair: VolumePair) => Promise<void>,
+): Promise<void> => {
+  const pair = openVolumePair(undefined, over);
+  try {
+    await use(pair);
+  } finally {
+    pair.remove();
+  }
+};
+
+const expectFinal = async (pair: VolumePair): Promise<void> => {
+  const { snapshotId } = await pair.snapshot();
+  await pair.hydrateTo("copy", snapshotId);
+  expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));
+};
+
+test("a store through a mapping whose page was dirty already is not missed", async () => {
+  await withPair(undefined, async (pair) => {
+    const path = `${pair.source}/mapped`;
+    writeFileSync(path, randomBytes(FILE_BYTES));
+    await pair.snapshot();
+    const map = mapFile(path);
+    map.write(5, 1);
+    await pair.snapshot();
+    map.write(6, 2);
+    map.write(2 ** 20 + 7, 3);
+    await pair.snapshot();
+    map.write(6, 4);
+    map.end();
+    await expectFinal(pair);
+  });
+});
+
+test("files written, cut, grown, removed and replaced while they are read do no harm", async () => {
+  let pair: VolumePair | null = null;
+  let round = 0;
+  const disturb = (): void => {
+    if (pair === null) return;
+    round += 1;
+    const at = (name: string): string => `${pair?.source}/${name}`;
+    const fd = openSync(at("hot"), "a+");
+    ftruncateSync(fd, (round * 777_777) % (2 * FILE_BYTES));
+    writeSync(fd, randomBytes(100));
+    closeSync(fd);
+    rmSync(at(`z${round}`), { recursive: true, force: true });
+    rmSync(at(`z${round + 1}`), { recursive: true, force: true });
+    mkdirSync(at(`z${round + 1}`));
+    writeFileSync(at(`y${round}`), randomBytes(10));
+  };
+  await withPair(
+    (store) => ({
+      ...store,
+      put: (...call) => {
+        disturb();
+        return store.put(...call);
+      },
+    }),
+    async (opened) => {
+      for (const name of ["a", "hot", "m", "z1", "z2", "z3", "z4"]) {
+        writeFileSync(`${opened.source}/${name}`, randomBytes(20 * 2 ** 20));
+      }
+      pair = opened;
+      await opened.snapshot();
+      await opened.snapshot();
+      expect(round).toBeGreaterThan(4);
+      pair = null;
+      await expectFinal(opened);
+    },
+  );
+});
