@@ -1,5 +1,9 @@
 /** What the end-to-end tests have in common: an installation, a repository, and its deploys. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { connectDocker } from "../../adapters/docker-engine.ts";
+import { openStore } from "../../adapters/open-store.ts";
+import { openProjectRecords, type ProjectRecords } from "../../adapters/project-records.ts";
+import { readConfig } from "../../functions/config.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import {
   type Installation,
@@ -8,9 +12,12 @@ import {
 } from "../../infra/lab/installation.ts";
 import { createRepository, type Repository } from "../../infra/lab/repository.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
-import { type EndedDeploy, ProjectState } from "../../workflows/record.ts";
+import { ProjectId } from "../../workflows/ids.ts";
+import type { EndedDeploy, ProjectState } from "../../workflows/record.ts";
 
 const DEPLOY_TIMEOUT_MS = 120_000;
+const READ_TIMEOUT_MS = 30_000;
+const REMOVE_TIMEOUT_MS = 60_000;
 
 export interface Scene {
   readonly installation: Installation;
@@ -42,10 +49,14 @@ export const openScene = async (lab: Lab, options: SceneOptions): Promise<Scene>
     ...["project", "add", project, "--repository", repository.url, "--secret", secret],
   );
   if (added.code !== 0) throw new Error(added.stderr);
+  const records = await openRecords(installation);
   const state = async (): Promise<ProjectState> => {
-    const { stdout, stderr } = await installation.cli("status", project, "--json");
-    if (stdout === "") throw new Error(stderr);
-    return ProjectState.parse(JSON.parse(stdout));
+    const loaded = await records.load(
+      ProjectId.parse(project),
+      AbortSignal.timeout(READ_TIMEOUT_MS),
+    );
+    if (loaded === null) throw new Error(`there is no project ${project}`);
+    return loaded.state;
   };
   const until: Scene["until"] = (what, probe) =>
     waitUntil(
@@ -63,8 +74,26 @@ export const openScene = async (lab: Lab, options: SceneOptions): Promise<Scene>
       until(`the end of ${commit}`, ({ history }) =>
         history.find((ended) => ended.commit === commit),
       ),
-    close: () => installation.close(),
+    close: async () => {
+      await installation.close();
+      await Promise.all(lab.nodes.map((node) => removeContainers(node.dockerSocket, project)));
+    },
   };
+};
+
+/** The records as every process of the installation reads them; far cheaper than a command. */
+const openRecords = async ({ environment }: Installation): Promise<ProjectRecords> => {
+  const store = await openStore(readConfig(environment).store);
+  return openProjectRecords({ store, nowMs: Date.now, newUuid: randomUUID });
+};
+
+const removeContainers = async (socketPath: string, project: string): Promise<void> => {
+  const signal = AbortSignal.timeout(REMOVE_TIMEOUT_MS);
+  const docker = connectDocker({ socketPath });
+  const labels = { "bagage.project": project };
+  for (const { name } of await docker.listContainers(labels, signal)) {
+    await docker.removeContainer(name, signal);
+  }
 };
 
 export interface AppOptions {
@@ -80,7 +109,6 @@ export const appFile = ({ tag, node, port }: AppOptions): string => `web:
     - "${port}:8080"
     healthcheck:
       test: ["CMD", "node", "-e", "fetch('http://127.0.0.1:8080/health').then(r => process.exit(r.ok ? 0 : 1))"]
-      interval: 1s
       retries: 5
     stop_grace_period: 5s
     deploy:
