@@ -16,9 +16,8 @@ const nodeName = (index: number): "x" | "y" => (index % 2 === 0 ? "x" : "y");
 const at = (name: string) => `http://${lab.nodes.find((n) => n.name === name)?.address}:${PORT}`;
 const push = (node: string) => {
   deploys += 1;
-  const tag = deploys % 2 === 0 ? "2" : "1";
   return scene.repository.push(
-    { Deliverous: appFile({ tag, node, port: PORT }) },
+    { Deliverous: appFile({ tag: "2", node, port: PORT }) },
     `Deploy ${deploys}`,
   );
 };

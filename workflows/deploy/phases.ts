@@ -209,6 +209,13 @@ const commit = (state: ProjectState, deploy: Deploy, epoch: Epoch, nowMs: number
   const stayed = mapRecord(state.containers, (container, name) =>
     deploy.containers[name] === undefined ? container : undefined,
   );
-  const committed = { ...state, containers: { ...stayed, ...moved }, commit: deploy.commit };
+  // From now on the lineage goes on from the restored snapshot: what was sealed stays a restore point.
+  const volumes = mapRecord(state.volumes, (volume, name) => {
+    const restored = deploy.volumes[name]?.restore ?? null;
+    const head = volume.snapshots.find(({ id }) => id === restored) ?? volume.head;
+    return { ...volume, head };
+  });
+  const containers = { ...stayed, ...moved };
+  const committed = { ...state, volumes, containers, commit: deploy.commit };
   return endDeploy(committed, deploy, { result: "deployed", reason: null, nowMs });
 };
