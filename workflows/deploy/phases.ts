@@ -2,7 +2,7 @@
  * The way forward of a deploy: copying → draining → sealed → starting → committed. Each function
  * enters one phase; a phase that awaits nobody is left at once. The ways back are in undo.ts.
  */
-import { Epoch } from "../ids.ts";
+import { Epoch, type SnapshotId } from "../ids.ts";
 import { keysOf, mapRecord } from "../keys-of.ts";
 import type {
   ContainerState,
@@ -163,11 +163,21 @@ const sealVolume = (
     branches: [],
   };
   if (move.sealed === null) return known;
-  return { ...known, head: move.sealed, snapshots: keepSnapshots(known, move.sealed) };
+  return {
+    ...known,
+    head: move.sealed,
+    snapshots: keepSnapshots(known, move.sealed, move.restore),
+  };
 };
 
-const keepSnapshots = (volume: VolumeState, sealed: SnapshotRef): SnapshotRef[] =>
-  chooseSnapshots([...volume.snapshots, sealed], volume.settings.keep, sealed.id).kept;
+const keepSnapshots = (
+  volume: VolumeState,
+  sealed: SnapshotRef,
+  restore: SnapshotId | null,
+): SnapshotRef[] => {
+  const pinned = restore === null ? [sealed.id] : [sealed.id, restore];
+  return chooseSnapshots([...volume.snapshots, sealed], volume.settings.keep, pinned).kept;
+};
 
 const enterStarting = (
   state: ProjectState,

@@ -24,19 +24,18 @@ export interface Choice {
 
 /**
  * Keeps the newest snapshot of each of the newest N hours, days, weeks and months (UTC) that have
- * one, the newest `last` ones, and always the head.
+ * one, the newest `last` ones, and always what is pinned (the head, a restore under way).
  */
 export const chooseSnapshots = (
   snapshots: readonly SnapshotRef[],
   policy: KeepPolicy | undefined,
-  head: SnapshotId | null,
+  pinned: readonly SnapshotId[],
 ): Choice => {
   const newestFirst = [...snapshots].sort(
     (a, b) => b.takenAtMs - a.takenAtMs || (a.id < b.id ? 1 : -1),
   );
   const last = policy === undefined ? SNAPSHOTS_KEPT_DEFAULT : policy.last;
   const keep = new Set(newestFirst.slice(0, last).map(({ id }) => id));
-  if (head !== null) keep.add(head);
   for (const kind of ["hourly", "daily", "weekly", "monthly"] as const) {
     const seen = new Set<number>();
     for (const { id, takenAtMs } of newestFirst) {
@@ -47,7 +46,7 @@ export const chooseSnapshots = (
     }
   }
   const bounded = newestFirst.filter(({ id }) => keep.has(id)).slice(0, SNAPSHOTS_KEPT_MAX);
-  const kept = snapshots.filter((s) => bounded.includes(s) || s.id === head);
+  const kept = snapshots.filter((s) => bounded.includes(s) || pinned.includes(s.id));
   return { kept, dropped: snapshots.filter((s) => !kept.includes(s)) };
 };
 
