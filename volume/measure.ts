@@ -1,0 +1,65 @@
+/**
+ * How large a directory is, and how much of it the next snapshot will have to read. Only names and
+ * metadata are looked at, in step with the last snapshot's index, so it costs a walk and no more.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { openCursor } from "./index-cursor.ts";
+import { openIndex } from "./local-index.ts";
+import { sameIdentity } from "./scan/read-file.ts";
+import { walk } from "./scan/walk.ts";
+
+export interface MeasureRequest {
+  readonly directory: string;
+  /** The index that the next snapshot would be compared with; null: there is none. */
+  readonly indexFile: string | null;
+}
+
+export interface Measure {
+  /** Regular files, each counted once however many names it has. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that changed, or may have, since the index was written; with their whole size. */
+  readonly dirtyFiles: number;
+  readonly dirtyBytes: number;
+}
+
+/** The thread's other work, and an abort, get their turn after so many entries. */
+const ENTRIES_PER_TURN = 1_000;
+
+/**
+ * Walks the directory while it may be written to; the answer is as good as that allows. Without an
+ * index, or with one of another format, everything is dirty.
+ */
+export const measureDirectory = async (
+  { directory, indexFile }: MeasureRequest,
+  signal: AbortSignal,
+): Promise<Measure> => {
+  const index = indexFile === null ? null : openIndex(indexFile);
+  const cursor = openCursor(index);
+  const sum = { files: 0, bytes: 0, dirtyFiles: 0, dirtyBytes: 0 };
+  const linked = new Set<string>();
+  let entries = 0;
+  try {
+    for (const { path, stat } of walk(directory)) {
+      entries += 1;
+      if (entries % ENTRIES_PER_TURN === 0) await nextTurn(undefined, { signal });
+      const known = cursor.seek(path);
+      if (!stat.isFile()) continue;
+      if (stat.nlink > 1n) {
+        const inode = `${stat.dev}:${stat.ino}`;
+        if (linked.has(inode)) continue;
+        linked.add(inode);
+      }
+      const bytes = Number(stat.size);
+      sum.files += 1;
+      sum.bytes += bytes;
+      const identity = known?.identity ?? null;
+      if (identity !== null && sameIdentity(identity, stat)) continue;
+      sum.dirtyFiles += 1;
+      sum.dirtyBytes += bytes;
+    }
+    return sum;
+  } finally {
+    index?.close();
+  }
+};
