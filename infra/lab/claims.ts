@@ -65,7 +65,19 @@ export const listClaims = (): Claim[] => {
   }
   return names
     .filter((name) => /^\d{1,2}\.json$/.test(name))
-    .map((name) => Claim.parse(JSON.parse(readFileSync(join(RUN_DIRECTORY, name), "utf8"))));
+    .map((name) => readClaim(join(RUN_DIRECTORY, name)))
+    .filter((claim) => claim !== undefined);
+};
+
+/** Undefined when the lab has just ended. */
+const readClaim = (path: string): Claim | undefined => {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  return Claim.parse(JSON.parse(text));
 };
 
 /** Leaves the lab running without an owner, until `down`. */
