@@ -1,7 +1,7 @@
 /** What the node tells of itself every few seconds: where the placement's knowledge comes from. */
 import { readFileSync } from "node:fs";
 import { heartbeatKey } from "../adapters/store-keys.ts";
-import { nodeLabels } from "../functions/container-names.ts";
+import { memoryOf, nodeLabels } from "../functions/container-names.ts";
 import { encodeJson } from "../functions/json-object.ts";
 import { NodeStatus, type WarmVolume } from "../workflows/placement/node-status.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
@@ -26,6 +26,7 @@ export const sendHeartbeat = async (
 ): Promise<NodeStatus> => {
   const info = await ports.docker.info(signal);
   const containers = await ports.docker.listContainers(nodeLabels(ports.node), signal);
+  const running = containers.filter(({ state }) => state === "running");
   const status: NodeStatus = NodeStatus.parse({
     node: ports.node,
     bootId: readBootId(),
@@ -35,9 +36,9 @@ export const sendHeartbeat = async (
     labels: identity.labels,
     cpus: info.cpus,
     memoryBytes: info.memoryBytes,
-    memoryReservedBytes: 0,
+    memoryReservedBytes: running.reduce((sum, { labels }) => sum + memoryOf(labels), 0),
     diskFreeBytes: await ports.disk.freeBytes(),
-    containerCount: containers.filter(({ state }) => state === "running").length,
+    containerCount: running.length,
     ports: ports.gates
       .list()
       .flatMap(({ project, orders }) =>

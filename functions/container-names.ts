@@ -6,21 +6,38 @@ const PROJECT = "bagage.project";
 const CONTAINER = "bagage.container";
 const EPOCH = "bagage.epoch";
 const NODE = "bagage.node";
+const MEMORY = "bagage.memory";
 
 export const containerName = (project: string, container: string, epoch: number): string =>
   `bagage-${project}-${container}-e${epoch}`;
 
-export const containerLabels = (
-  node: string,
-  project: string,
-  container: string,
-  epoch: number,
-): Record<string, string> => ({
+export interface LabelledContainer {
+  readonly node: string;
+  readonly project: string;
+  readonly container: string;
+  readonly epoch: number;
+  readonly memLimitBytes: number | undefined;
+}
+
+export const containerLabels = ({
+  node,
+  project,
+  container,
+  epoch,
+  memLimitBytes,
+}: LabelledContainer): Record<string, string> => ({
   [NODE]: node,
   [PROJECT]: project,
   [CONTAINER]: container,
   [EPOCH]: String(epoch),
+  ...(memLimitBytes !== undefined && { [MEMORY]: String(memLimitBytes) }),
 });
+
+/** The memory limit that a container of ours was made with; 0: none, or not ours. */
+export const memoryOf = (labels: Readonly<Record<string, string>>): number =>
+  MemoryLabel.parse(labels[MEMORY]);
+
+const MemoryLabel = z.coerce.number().pipe(z.int().nonnegative()).catch(0);
 
 /** Selects this node's containers; two nodes may share one Docker engine. */
 export const nodeLabels = (node: string, project?: string): Record<string, string> => ({

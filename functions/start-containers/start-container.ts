@@ -31,7 +31,13 @@ export const startContainer = async (
       name,
       labels: {
         ...order.spec.labels,
-        ...containerLabels(ports.node, project, order.container, order.epoch),
+        ...containerLabels({
+          node: ports.node,
+          project,
+          container: order.container,
+          epoch: order.epoch,
+          memLimitBytes: order.spec.memLimitBytes,
+        }),
       },
       imageId,
       spec: order.spec,

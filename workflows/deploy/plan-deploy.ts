@@ -4,7 +4,7 @@
  */
 import type { ProjectSpec, VolumeSettings } from "../container-spec.ts";
 import type { ContainerName, NodeId, VolumeName } from "../ids.ts";
-import { chooseNode, HEARTBEAT_STALE_MS } from "../placement/choose-node.ts";
+import { chooseNode, HEARTBEAT_STALE_MS, memoryLimits } from "../placement/choose-node.ts";
 import type { NodeStatus } from "../placement/node-status.ts";
 import type { ContainerMove, Desired, ProjectState, VolumeMove } from "../record.ts";
 import { findGroups } from "./find-groups.ts";
@@ -133,6 +133,7 @@ const placeGroups = (input: PlanInput, movers: readonly ContainerName[]): Placed
     if (spec !== undefined) wanted[name] = [spec];
   }
   const portsKept = keptPorts(input.state, movers);
+  const memoryFreed = freedMemory(input.state, movers);
   const nodes = new Map<ContainerName, NodeId>();
   for (const group of findGroups(wanted)) {
     const containers = group.flatMap((name) => wanted[name] ?? []);
@@ -149,6 +150,7 @@ const placeGroups = (input: PlanInput, movers: readonly ContainerName[]): Placed
       constraints: input.state.settings.constraints,
       target: input.request.target,
       portsKept,
+      memoryFreed,
       nowMs: input.nowMs,
     });
     if (placement.kind === "unplaceable") {
@@ -159,8 +161,21 @@ const placeGroups = (input: PlanInput, movers: readonly ContainerName[]): Placed
     const taken = portsKept.get(placement.node) ?? new Set<number>();
     for (const { hostPort } of containers.flatMap((c) => c.ports)) taken.add(hostPort);
     portsKept.set(placement.node, taken);
+    const freed = memoryFreed.get(placement.node) ?? 0;
+    memoryFreed.set(placement.node, freed - memoryLimits(containers));
   }
   return { kind: "placed", nodes };
+};
+
+const freedMemory = (
+  state: ProjectState,
+  movers: readonly ContainerName[],
+): Map<NodeId, number> => {
+  const freed = new Map<NodeId, number>();
+  for (const { node, spec } of movers.flatMap((name) => state.containers[name] ?? [])) {
+    freed.set(node, (freed.get(node) ?? 0) + memoryLimits([spec]));
+  }
+  return freed;
 };
 
 const keptPorts = (

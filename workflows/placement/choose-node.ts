@@ -18,6 +18,11 @@ export interface PlacementRequest {
   readonly target: NodeId | undefined;
   /** Host ports of the project's containers that stay where they are, per node. */
   readonly portsKept: ReadonlyMap<NodeId, ReadonlySet<number>>;
+  /**
+   * Of a node's reserved memory, what the deploy's own old containers hold, less what the deploy has
+   * placed there already: the old ones stop before the new ones start.
+   */
+  readonly memoryFreed: ReadonlyMap<NodeId, number>;
   readonly nowMs: number;
 }
 
@@ -66,8 +71,9 @@ const findObstacle = (node: NodeStatus, request: PlacementRequest): string | nul
 };
 
 const findShortage = (node: NodeStatus, request: PlacementRequest): string | null => {
-  const memory = request.containers.reduce((sum, c) => sum + (c.memLimitBytes ?? 0), 0);
-  const memoryFree = node.memoryBytes - node.memoryReservedBytes;
+  const memory = memoryLimits(request.containers);
+  const freed = request.memoryFreed.get(node.node) ?? 0;
+  const memoryFree = node.memoryBytes - node.memoryReservedBytes + freed;
   if (memory > memoryFree) return `needs ${memory} bytes of memory, has ${memoryFree}`;
   const needed = bytesToBring(node, request);
   if (needed > node.diskFreeBytes)
@@ -80,6 +86,10 @@ const findShortage = (node: NodeStatus, request: PlacementRequest): string | nul
   }
   return null;
 };
+
+/** A container without a limit reserves nothing. */
+export const memoryLimits = (containers: readonly ContainerSpec[]): number =>
+  containers.reduce((sum, { memLimitBytes }) => sum + (memLimitBytes ?? 0), 0);
 
 /** Bytes of disk that the group's volumes will take on a node that doesn't hold them. */
 export const bytesToBring = (
