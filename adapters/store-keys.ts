@@ -24,6 +24,21 @@ export const reportKey = (
   node: NodeId,
 ): string => `projects/${project}/reports/${deploy}/${step}.${node}.json`;
 
+/** How far the steps of running deploys are. Nobody relies on what stands here. */
+export const progressPrefix = (project: ProjectId, deploy?: DeployId): string =>
+  `projects/${project}/progress/${deploy === undefined ? "" : `${deploy}/`}`;
+export const progressKey = (
+  project: ProjectId,
+  deploy: DeployId,
+  step: string,
+  node: NodeId,
+): string => `${progressPrefix(project, deploy)}${step}.${node}.json`;
+
+/** Answers of nodes to a plan's question; whoever asked deletes them. */
+export const measuresPrefix = (project: ProjectId): string => `projects/${project}/measures/`;
+export const measureKey = (project: ProjectId, requestId: string, node: NodeId): string =>
+  `${measuresPrefix(project)}${requestId}.${node}.json`;
+
 export const receiptKey = (project: ProjectId, deploy: DeployId): string =>
   `projects/${project}/deploys/${deploy}.json`;
 

@@ -5,6 +5,7 @@
 import type { SQSRecord } from "aws-lambda";
 import { nodeLabels, parseLabels } from "../functions/container-names.ts";
 import { createHydrateVolume } from "../functions/hydrate-volume/hydrate-volume.ts";
+import { createMeasureVolume } from "../functions/measure-volume/measure-volume.ts";
 import { NodeMessage, STEP_FUNCTIONS, type StepMessage } from "../functions/messages.ts";
 import { createSnapshotVolume } from "../functions/snapshot-volume/snapshot-volume.ts";
 import { sqsBatch } from "../functions/sqs-batch.ts";
@@ -37,6 +38,7 @@ export const createNodeAgent = (
   signal: AbortSignal,
 ): NodeAgent => {
   const perform = createStepRunner(ports, signal);
+  const measure = createMeasureVolume(ports);
   const watched = new Set<ProjectId>();
   const look = async (project: ProjectId): Promise<void> => {
     const state = await reconcileProject(ports, project, signal);
@@ -59,6 +61,7 @@ export const createNodeAgent = (
   const handleRecord = async (record: SQSRecord): Promise<void> => {
     const message = NodeMessage.parse(JSON.parse(record.body));
     if (message.type === "node.hint") return look(message.project);
+    if (message.type === "volume.measure") return measure(message, signal);
     watched.add(message.project);
     await perform(message);
     await look(message.project);

@@ -1,15 +1,17 @@
 /** The agent's side of the volume thread: calls become messages, and a dead thread is replaced. */
 import { Worker } from "node:worker_threads";
 import type { StoreConfig } from "../adapters/open-store.ts";
-import type { VolumeEngine } from "../functions/node-ports.ts";
+import type { OnVolumeProgress, VolumeEngine } from "../functions/node-ports.ts";
 import { RetryableError } from "../volume/errors.ts";
 import type { HydrateResult } from "../volume/hydrate/hydrate.ts";
+import type { Measure } from "../volume/measure.ts";
 import type { SnapshotSummary } from "../volume/write-snapshot.ts";
 import { decodeError, type WorkerAnswer, type WorkerRequest } from "./volume-worker-messages.ts";
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
+  readonly onProgress: OnVolumeProgress | undefined;
 }
 
 export interface VolumeThread extends VolumeEngine {
@@ -37,6 +39,10 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
     const started = new Worker(WORKER, { workerData: store });
     started.on("message", (message: WorkerAnswer) => {
       const call = waiting.get(message.id);
+      if ("progress" in message) {
+        call?.onProgress?.(message.progress);
+        return;
+      }
       waiting.delete(message.id);
       if ("error" in message) call?.reject(decodeError(message.error));
       else call?.resolve(message.result);
@@ -49,6 +55,7 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
   const call = <T>(
     make: (id: number) => Exclude<WorkerRequest, { kind: "abort" }>,
     signal: AbortSignal,
+    onProgress?: OnVolumeProgress,
   ): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       signal.throwIfAborted();
@@ -72,14 +79,16 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
           done();
           reject(error);
         },
+        onProgress,
       });
       worker.postMessage(make(id));
     });
   return {
-    writeSnapshot: (options, signal) =>
-      call<SnapshotSummary>((id) => ({ kind: "snapshot", id, options }), signal),
-    hydrate: (options, signal) =>
-      call<HydrateResult>((id) => ({ kind: "hydrate", id, options }), signal),
+    writeSnapshot: ({ onProgress, ...options }, signal) =>
+      call<SnapshotSummary>((id) => ({ kind: "snapshot", id, options }), signal, onProgress),
+    hydrate: ({ onProgress, ...options }, signal) =>
+      call<HydrateResult>((id) => ({ kind: "hydrate", id, options }), signal, onProgress),
+    measure: (options, signal) => call<Measure>((id) => ({ kind: "measure", id, options }), signal),
     stop: async () => {
       const old = worker;
       worker = null;

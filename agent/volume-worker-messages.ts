@@ -1,6 +1,6 @@
 /** What the agent and its volume thread tell each other; errors keep their class and code. */
 
-import type { VolumeEngine } from "../functions/node-ports.ts";
+import type { OnVolumeProgress, VolumeEngine, VolumeProgress } from "../functions/node-ports.ts";
 import {
   AmbiguousError,
   BagageError,
@@ -9,9 +9,12 @@ import {
   TerminalError,
 } from "../volume/errors.ts";
 
+type Options<K extends keyof VolumeEngine> = Omit<Parameters<VolumeEngine[K]>[0], "onProgress">;
+
 export type WorkerRequest =
-  | { kind: "snapshot"; id: number; options: Parameters<VolumeEngine["writeSnapshot"]>[0] }
-  | { kind: "hydrate"; id: number; options: Parameters<VolumeEngine["hydrate"]>[0] }
+  | { kind: "snapshot"; id: number; options: Options<"writeSnapshot"> }
+  | { kind: "hydrate"; id: number; options: Options<"hydrate"> }
+  | { kind: "measure"; id: number; options: Options<"measure"> }
   | { kind: "abort"; id: number; reason: string };
 
 export interface EncodedError {
@@ -22,6 +25,7 @@ export interface EncodedError {
 }
 
 export type WorkerAnswer =
+  | { readonly id: number; readonly progress: VolumeProgress }
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: EncodedError };
 
@@ -48,4 +52,20 @@ export const encodeError = (error: unknown): EncodedError => {
 export const decodeError = ({ kind, message, code, hint }: EncodedError): Error => {
   const Kind = KINDS[kind as keyof typeof KINDS] ?? RetryableError;
   return new Kind(message, { code, ...(hint !== undefined && { hint }) });
+};
+
+const PROGRESS_EVERY_MS = 250;
+
+/** Lets one report through in a while: the engine tells of every frame. */
+export const throttleProgress = (
+  report: OnVolumeProgress,
+  nowMs: () => number,
+): OnVolumeProgress => {
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  return (progress) => {
+    const now = nowMs();
+    if (now - toldAtMs < PROGRESS_EVERY_MS) return;
+    toldAtMs = now;
+    report(progress);
+  };
 };

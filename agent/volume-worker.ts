@@ -5,18 +5,41 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { linuxFileSystem } from "../adapters/linux.ts";
 import { openStore, StoreConfig } from "../adapters/open-store.ts";
-import { hydrate } from "../volume/hydrate/hydrate.ts";
-import { writeSnapshot } from "../volume/write-snapshot.ts";
-import { encodeError, type WorkerAnswer, type WorkerRequest } from "./volume-worker-messages.ts";
+import { type HydrateProgress, hydrate } from "../volume/hydrate/hydrate.ts";
+import { measureDirectory } from "../volume/measure.ts";
+import { type Progress, writeSnapshot } from "../volume/write-snapshot.ts";
+import {
+  encodeError,
+  throttleProgress,
+  type WorkerAnswer,
+  type WorkerRequest,
+} from "./volume-worker-messages.ts";
 
 const store = await openStore(StoreConfig.parse(workerData));
 const running = new Map<number, AbortController>();
 
-const perform = (request: Exclude<WorkerRequest, { kind: "abort" }>, signal: AbortSignal) =>
-  request.kind === "snapshot"
-    ? writeSnapshot({ ...request.options, store, fileSystem: linuxFileSystem }, signal)
-    : hydrate({ ...request.options, store, fileSystem: linuxFileSystem }, signal);
-
+const perform = (request: Exclude<WorkerRequest, { kind: "abort" }>, signal: AbortSignal) => {
+  const tell = throttleProgress(
+    (progress) => answer({ id: request.id, progress }),
+    () => performance.now(),
+  );
+  switch (request.kind) {
+    case "snapshot": {
+      const onProgress = ({ bytes, storedBytes }: Progress) =>
+        tell({ doneBytes: bytes, totalBytes: null, transferredBytes: storedBytes });
+      const options = { ...request.options, store, fileSystem: linuxFileSystem, onProgress };
+      return writeSnapshot(options, signal);
+    }
+    case "hydrate": {
+      const onProgress = ({ bytes, bytesTotal, fetchedBytes }: HydrateProgress) =>
+        tell({ doneBytes: bytes, totalBytes: bytesTotal, transferredBytes: fetchedBytes });
+      const options = { ...request.options, store, fileSystem: linuxFileSystem, onProgress };
+      return hydrate(options, signal);
+    }
+    case "measure":
+      return measureDirectory(request.options, signal);
+  }
+};
 const answer = (message: WorkerAnswer): void => parentPort?.postMessage(message);
 
 parentPort?.on("message", (request: WorkerRequest) => {

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import type { StepKind } from "../workflows/deploy/steps.ts";
 import { CommitId, DeployId, NodeId, ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
+import { MeasureRequestId } from "./measure-volume/measure-result.ts";
 
 const version = z.literal(1).default(1);
 
@@ -82,7 +83,16 @@ export const NodeHint = z.strictObject({
   project: ProjectId,
 });
 
-export const NodeMessage = z.discriminatedUnion("type", [StepMessage, NodeHint]);
+/** A plan asks how large the project's volumes on the node are, and what of them is dirty. */
+export const VolumeMeasure = z.strictObject({
+  type: z.literal("volume.measure"),
+  version,
+  project: ProjectId,
+  requestId: MeasureRequestId,
+});
+export type VolumeMeasure = z.infer<typeof VolumeMeasure>;
+
+export const NodeMessage = z.discriminatedUnion("type", [StepMessage, NodeHint, VolumeMeasure]);
 export type NodeMessage = z.infer<typeof NodeMessage>;
 
 export const CONTROL_QUEUE = "bagage-control";

@@ -7,10 +7,22 @@ import type { KeyedLock } from "../adapters/keyed-lock.ts";
 import type { NodeDisk } from "../adapters/node-disk.ts";
 import type { ProjectRecords } from "../adapters/project-records.ts";
 import type { HydrateResult } from "../volume/hydrate/hydrate.ts";
+import type { Measure, MeasureRequest } from "../volume/measure.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import type { SnapshotSummary } from "../volume/write-snapshot.ts";
 import type { ContainerSpec } from "../workflows/container-spec.ts";
 import type { ContainerName, NodeId, ProjectId } from "../workflows/ids.ts";
+
+/** How far the engine is with one volume. */
+export interface VolumeProgress {
+  /** Of the volume's bytes, those that are dealt with. */
+  readonly doneBytes: number;
+  /** Null while nobody knows: a snapshot learns the volume's size on its way. */
+  readonly totalBytes: number | null;
+  /** Bytes that went to the store, or came from it. */
+  readonly transferredBytes: number;
+}
+export type OnVolumeProgress = (progress: VolumeProgress) => void;
 
 /** The volume engine, wherever it runs: its work is long and must not stop the node's other work. */
 export interface VolumeEngine {
@@ -24,6 +36,7 @@ export interface VolumeEngine {
       readonly epoch: number;
       readonly attempt: string;
       readonly parent: string | null;
+      readonly onProgress?: OnVolumeProgress | undefined;
     },
     signal: AbortSignal,
   ): Promise<SnapshotSummary>;
@@ -34,9 +47,12 @@ export interface VolumeEngine {
       readonly directory: string;
       readonly indexFile: string;
       readonly base: { readonly directory: string; readonly indexFile: string } | null;
+      readonly onProgress?: OnVolumeProgress | undefined;
     },
     signal: AbortSignal,
   ): Promise<HydrateResult>;
+  /** Sizes only: no file's content is read. */
+  measure(request: MeasureRequest, signal: AbortSignal): Promise<Measure>;
 }
 
 /** Published ports of this node's containers. Closed unless opened here. */

@@ -10,12 +10,15 @@ import type { Deploy, ProjectState } from "../workflows/record.ts";
 import { encodeJson } from "./json-object.ts";
 import type { StepMessage } from "./messages.ts";
 import type { NodePorts } from "./node-ports.ts";
+import { openStepProgress, type StepProgressWriter } from "./step-progress.ts";
 
 export interface StepWork {
   readonly state: ProjectState;
   readonly deploy: Deploy;
   readonly assignment: NodeAssignment;
   readonly step: string;
+  /** Where the step tells how far it is. */
+  readonly progress: StepProgressWriter;
 }
 
 export type StepFindings = Pick<Report, "volumes" | "containers">;
@@ -36,7 +39,10 @@ export const runStep = async (
   if (work === null) return;
   if ((await ports.store.head(key, signal)) === null) {
     const began = ports.nowMs();
-    const report = await performOrFail(ports, work, perform, signal);
+    const progress = openStepProgress(ports, message, signal);
+    const report = await performOrFail(ports, { ...work, progress }, perform, signal).finally(
+      progress.stop,
+    );
     await writeReport(ports, key, { ...report, project, deployId, step, node: ports.node }, signal);
     const { phase } = work.deploy;
     ports.log.info(
@@ -59,7 +65,7 @@ export const findWork = async (
   ports: NodePorts,
   { project, deployId, step }: StepMessage,
   signal: AbortSignal,
-): Promise<StepWork | null> => {
+): Promise<Omit<StepWork, "progress"> | null> => {
   const loaded = await ports.records.load(project, signal);
   const deploy = loaded?.state.deploy ?? null;
   if (loaded === null || deploy === null) return null;

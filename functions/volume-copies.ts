@@ -6,10 +6,10 @@ import { readSnapshot } from "../volume/snapshot.ts";
 import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
 import type { HydrateSummary } from "../workflows/record.ts";
-import type { NodePorts } from "./node-ports.ts";
+import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
 
 /** Left free on the node's disk whatever a volume needs. */
-const DISK_RESERVE_BYTES = 256 * 2 ** 20;
+export const DISK_RESERVE_BYTES = 256 * 2 ** 20;
 
 /** The newest snapshot that the copy has an index of and that may be referred to. */
 export const chooseParent = async (
@@ -18,6 +18,15 @@ export const chooseParent = async (
 ): Promise<SnapshotId | null> =>
   (await listIndexes(copyPath)).find((id) => allowed.has(id)) ?? null;
 
+export interface StageTarget {
+  readonly project: ProjectId;
+  readonly volume: VolumeName;
+  readonly snapshotId: SnapshotId;
+  /** The node's sealed copies are then more than a cache, and stay where they are. */
+  readonly isOwner: boolean;
+  readonly onProgress?: OnVolumeProgress;
+}
+
 /**
  * Brings the staging copy to the snapshot, from whatever the node holds that comes closest: the
  * staging copy of before, a sealed copy (a cache, if the node does not own the volume), or a base
@@ -25,21 +34,19 @@ export const chooseParent = async (
  */
 export const stage = async (
   ports: NodePorts,
-  place: { readonly project: ProjectId; readonly volume: VolumeName },
-  snapshotId: SnapshotId,
-  isOwner: boolean,
+  target: StageTarget,
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
-  const { project, volume } = place;
+  const { project, volume, snapshotId, isOwner, onProgress } = target;
   const { disk } = ports;
   const staging = disk.stagingPath(project, volume);
   const began = ports.nowMs();
   const copies = await disk.listCopies(project, volume);
   const current = copies.find(({ role }) => role === "staging");
   if (current === undefined && !isOwner) await adoptCache(ports, copies, staging);
-  await checkSpace(ports, place, snapshotId, copies, signal);
+  await checkSpace(ports, target, signal);
   const prepared = await prepareStaging(ports, staging, snapshotId);
-  const base = prepared ? null : await findBase(copies);
+  const base = prepared ? null : await findBase(await disk.listCopies(project, volume));
   const result = await ports.volumes.hydrate(
     {
       prefix: volumePrefix(project, volume),
@@ -47,6 +54,7 @@ export const stage = async (
       directory: dataPath(staging),
       indexFile: indexPath(staging, snapshotId),
       base,
+      onProgress,
     },
     signal,
   );
@@ -112,9 +120,7 @@ const findBase = async (
 
 const checkSpace = async (
   ports: NodePorts,
-  { project, volume }: { readonly project: ProjectId; readonly volume: VolumeName },
-  snapshotId: SnapshotId,
-  copies: readonly Copy[],
+  { project, volume, snapshotId }: StageTarget,
   signal: AbortSignal,
 ): Promise<void> => {
   const prefix = volumePrefix(project, volume);
@@ -124,7 +130,7 @@ const checkSpace = async (
       code: "snapshot-missing",
     });
   }
-  const there = copies.find(({ role }) => role === "staging")?.marker?.bytes ?? 0;
+  const there = (await ports.disk.readMarker(ports.disk.stagingPath(project, volume)))?.bytes ?? 0;
   const needed = snapshot.bytes - there + DISK_RESERVE_BYTES;
   const free = await ports.disk.freeBytes();
   if (needed > free) {
@@ -167,7 +173,9 @@ export const materialise = async (
   const { snapshotId } = origin;
   const fits = ({ role, marker }: Copy) =>
     (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
-  if (!copies.some(fits)) await stage(ports, { project, volume }, snapshotId, true, signal);
+  if (!copies.some(fits)) {
+    await stage(ports, { project, volume, snapshotId, isOwner: true }, signal);
+  }
   const ready = (await disk.listCopies(project, volume)).find(fits);
   if (ready === undefined) throw noLineage(ports, project, order);
   await becomeLive(ports, ready, live);

@@ -13,6 +13,7 @@ import type { ProjectId } from "../../workflows/ids.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
+import { forgetProgress } from "./forget-progress.ts";
 import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
 
 const CONFLICTS_MAX = 100;
@@ -100,6 +101,7 @@ const advanceOnce = async (
     }
     const newSteps = findNewSteps(loaded.state, folded.state);
     await hintNodes(ports, loaded.state, folded.state, signal);
+    await forgetProgress(ports, loaded.state, folded.state, signal);
     return { kind: "moved", state: folded.state, newSteps, refusal: folded.refusal };
   }
   throw new ConflictError(`project ${project} is written by too many at once`, {

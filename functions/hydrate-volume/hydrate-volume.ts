@@ -27,12 +27,17 @@ export const createHydrateVolume =
       signal,
     );
 
-const pullImages = async (ports: NodePorts, { state, deploy }: StepWork, signal: AbortSignal) => {
+const pullImages = async (
+  ports: NodePorts,
+  { state, deploy, progress }: StepWork,
+  signal: AbortSignal,
+) => {
   const moves = Object.values(deploy.containers).filter(({ to }) => to?.node === ports.node);
   for (const reference of new Set(
     moves.flatMap(({ to }) => (to === null ? [] : [to.spec.image])),
   )) {
-    const { source, imageId } = await ports.docker.ensureImage({ reference }, signal);
+    const onProgress = progress.forImage(reference);
+    const { source, imageId } = await ports.docker.ensureImage({ reference, onProgress }, signal);
     ports.log.info(
       { project: state.project, deploy: deploy.id, reference, source, imageId },
       "image.ready",
@@ -53,7 +58,9 @@ const stageVolumes = async (
     const snapshotId = findContent(work, name, move);
     if (snapshotId === null) continue;
     const isOwner = move.from?.node === ports.node;
-    const summary = await stage(ports, { project, volume: name }, snapshotId, isOwner, signal);
+    const onProgress = work.progress.forVolume(name);
+    const target = { project, volume: name, snapshotId, isOwner, onProgress };
+    const summary = await stage(ports, target, signal);
     volumes[name] = { hydrate: summary };
     ports.log.info(
       { project, deploy: work.deploy.id, volume: name, step: work.step, ...summary },

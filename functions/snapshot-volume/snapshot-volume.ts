@@ -58,10 +58,11 @@ export interface SnapshotTarget {
 /** Takes one snapshot on top of the newest that may be referred to. Never reuses a key. */
 export const takeSnapshot = async (
   ports: NodePorts,
-  { state, deploy, step }: StepWork,
+  work: StepWork,
   target: SnapshotTarget,
   signal: AbortSignal,
 ): Promise<VolumeReport> => {
+  const { state, deploy, step } = work;
   const { name, copy, epoch, kind } = target;
   const began = ports.nowMs();
   const allowed = new Set([
@@ -72,6 +73,7 @@ export const takeSnapshot = async (
   const token = ports.newToken();
   const snapshotId = SnapshotId.parse(`${deploy.id}-${step}-${token}`);
   const indexFile = indexPath(copy, snapshotId);
+  const expectedBytes = await expectSize(ports, work, target, signal);
   const summary = await ports.volumes.writeSnapshot(
     {
       prefix: volumePrefix(state.project, name),
@@ -82,6 +84,7 @@ export const takeSnapshot = async (
       epoch,
       attempt: `${deploy.id}.${step}.${token}`,
       parent,
+      onProgress: work.progress.forVolume(name, expectedBytes),
     },
     signal,
   );
@@ -111,6 +114,29 @@ export const takeSnapshot = async (
     changedBytes,
     durationMs,
   };
+};
+
+/**
+ * Bytes to show the progress against. Where nothing is known of the volume its first copy is a read
+ * of everything, which a walk before it hardly makes longer; a seal is never made longer.
+ */
+const expectSize = async (
+  ports: NodePorts,
+  { state, deploy }: StepWork,
+  { name, copy, kind }: SnapshotTarget,
+  signal: AbortSignal,
+): Promise<number | null> => {
+  const known = state.volumes[name]?.head?.bytes ?? deploy.volumes[name]?.copies[0]?.changedBytes;
+  if (known !== undefined) return known;
+  if (kind === "final") return null;
+  try {
+    const whole = { directory: dataPath(copy), indexFile: null };
+    return (await ports.volumes.measure(whole, signal)).bytes;
+  } catch (error) {
+    // The snapshot meets the same obstacle, and says so.
+    ports.log.debug({ project: state.project, volume: name, err: error }, "measure.failed");
+    return null;
+  }
 };
 
 /** The data of a volume that this node should have and does not. */
