@@ -1,0 +1,122 @@
+/** The chain of revisions over a store that loses replies, delays writes and has other writers. */
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { AmbiguousError } from "../volume/errors.ts";
+import { createMemoryObjectStore } from "../volume/memory-object-store.ts";
+import type { ObjectStore, PutOutcome } from "../volume/object-store.ts";
+import { Epoch, ProjectId, Revision } from "../workflows/ids.ts";
+import type { ProjectState } from "../workflows/record.ts";
+import { openProjectRecords } from "./project-records.ts";
+import { recordKey } from "./store-keys.ts";
+
+const signal = new AbortController().signal;
+const project = ProjectId.parse("p");
+const state = (epoch: number): ProjectState => ({
+  project,
+  settings: {
+    repository: "r",
+    ref: "refs/heads/main",
+    file: "Deliverous",
+    nodes: [],
+    constraints: [],
+  },
+  epochCounter: Epoch.parse(epoch),
+  commit: null,
+  containers: {},
+  volumes: {},
+  deploy: null,
+  desired: null,
+  history: [],
+  endedAttempts: [],
+});
+const open = (store: ObjectStore) =>
+  openProjectRecords({ store, nowMs: () => 0, newUuid: randomUUID });
+const ambiguous = () => new AmbiguousError("no reply", { code: "store-ambiguous" });
+
+test("1: of two writers of the next revision one commits, the other reads the winner's", async () => {
+  const store = createMemoryObjectStore();
+  const [one, two] = [open(store), open(store)];
+  const first = await one.save(project, null, state(0), signal);
+  const outcomes = await Promise.allSettled([
+    one.save(project, first, state(1), signal),
+    two.save(project, first, state(2), signal),
+  ]);
+  expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  const winner = outcomes[0]?.status === "fulfilled" ? 1 : 2;
+  expect((await two.load(project, signal))?.state.epochCounter).toBe(winner);
+  expect((await one.load(project, signal))?.rev).toBe(1);
+});
+
+test("2: sixteen writers take turns: every step happens once", async () => {
+  const store = createMemoryObjectStore();
+  await open(store).save(project, null, state(0), signal);
+  const bump = async (): Promise<void> => {
+    const records = open(store);
+    for (;;) {
+      const loaded = await records.load(project, signal);
+      if (loaded === null) throw new Error("no record");
+      const next = state(loaded.state.epochCounter + 1);
+      const saved = await records.save(project, loaded, next, signal).catch(() => null);
+      if (saved !== null) return;
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, bump));
+  const last = await open(store).load(project, signal);
+  expect([last?.rev, last?.state.epochCounter]).toEqual([16, 16]);
+});
+
+test("3: a write whose reply is lost is recognised as one's own", async () => {
+  const store = createMemoryObjectStore();
+  let losses = 2;
+  const lossy: ObjectStore = {
+    ...store,
+    put: async (key, body, options, putSignal): Promise<PutOutcome> => {
+      const outcome = await store.put(key, body, options, putSignal);
+      if (options.ifAbsent === true && losses > 0) {
+        losses -= 1;
+        throw ambiguous();
+      }
+      return outcome;
+    },
+  };
+  const saved = await open(lossy).save(project, null, state(0), signal);
+  expect(losses).toBe(0);
+  expect((await open(store).load(project, signal))?.writeId).toBe(saved.writeId);
+});
+
+test("4: a write that lands late either is the next revision or loses", async () => {
+  const store = createMemoryObjectStore();
+  const first = await open(store).save(project, null, state(0), signal);
+  let land: () => Promise<PutOutcome> = async () => "exists";
+  const slow: ObjectStore = {
+    ...store,
+    put: (key, body, options, putSignal) =>
+      new Promise((_, reject) => {
+        land = () => store.put(key, body, options, putSignal);
+        reject(new Error("the process died"));
+      }),
+  };
+  await expect(open(slow).save(project, first, state(7), signal)).rejects.toThrow("died");
+  const other = await open(store).save(project, first, state(1), signal);
+  expect(await land()).toBe("exists");
+  expect((await open(store).load(project, signal))?.writeId).toBe(other.writeId);
+});
+
+test("22: a record of a newer schema is refused and left untouched", async () => {
+  const store = createMemoryObjectStore();
+  const newer = Buffer.from(JSON.stringify({ schema: 2, everything: "else" }));
+  await store.put(recordKey(project, Revision.parse(0)), newer, {}, signal);
+  const records = open(store);
+  await expect(records.load(project, signal)).rejects.toMatchObject({ code: "record-too-new" });
+  expect(await store.get(recordKey(project, Revision.parse(0)), signal)).toEqual(newer);
+});
+
+test("a reader finds the newest revision without the hint, and with a hint that is behind", async () => {
+  const store = createMemoryObjectStore();
+  const writer = open(store);
+  let last = await writer.save(project, null, state(0), signal);
+  for (let n = 1; n <= 6; n += 1) last = await writer.save(project, last, state(n), signal);
+  expect((await open(store).load(project, signal))?.rev).toBe(6);
+  await store.delete(["projects/p/record-latest"], signal);
+  expect((await open(store).load(project, signal))?.rev).toBe(6);
+});
