@@ -16,8 +16,8 @@ export interface CollectOptions {
   readonly roots: readonly string[];
   /** Objects of this epoch and later ones stay, but for those of attempts that are over. */
   readonly currentEpoch: number;
-  /** Attempts that the record lists as ended: they will write nothing more. */
-  readonly endedAttempts: ReadonlySet<string>;
+  /** Tells the attempts that the record lists as ended: nothing will refer to what they write. */
+  readonly endedAttempts: Pick<ReadonlySet<string>, "has">;
   /** Only say what would be deleted. */
   readonly dryRun: boolean;
 }

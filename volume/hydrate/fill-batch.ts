@@ -1,16 +1,21 @@
-/** Fills opened files from the store, a bounded batch of bytes and descriptors at a time. */
+/**
+ * Fills opened files from the store: their pieces are gathered into batches, so that neighbours come in
+ * one request, and some batches are on their way while the next files are opened. A file is finished
+ * the moment its last piece is written, so that few stay open.
+ */
 import type { Extent, Frame } from "../entry.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { fetchFrames } from "./fetch-frames.ts";
 import type { FileTask } from "./file-task.ts";
 
-const BATCH_BYTES = 64 * 2 ** 20;
-const BATCH_FILES = 256;
+const BATCH_BYTES = 48 * 2 ** 20;
+const BATCH_FILES = 1_024;
+const BATCHES_MAX = 2;
 
 export interface FillBatch {
-  /** Queues the file's pieces, filling files on the way when the batch is full. */
+  /** Queues the file's pieces. Waits only while too much is under way. */
   add(task: FileTask): Promise<void>;
-  /** Every file added so far is complete. */
+  /** Sends what is gathered on its way; settles when every file added so far is complete. */
   flush(): Promise<void>;
   /** Closes files that will not be completed. */
   close(): void;
@@ -28,49 +33,71 @@ interface Use {
   readonly piece: Extent;
 }
 
+interface Batch {
+  readonly frames: Map<string, { readonly frame: Frame; readonly uses: Use[] }>;
+  bytes: number;
+  files: number;
+}
+
+const emptyBatch = (): Batch => ({ frames: new Map(), bytes: 0, files: 0 });
+
 export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): FillBatch => {
   const { counts } = options;
-  let open: FileTask[] = [];
-  let uses = new Map<string, { readonly frame: Frame; readonly uses: Use[] }>();
-  let bytes = 0;
-  const fill = async (): Promise<void> => {
-    const wanted = uses;
-    uses = new Map();
-    bytes = 0;
-    const frames = [...wanted.values()].map(({ frame }) => frame);
-    const write = (frame: Frame, raw: Buffer): void => {
-      for (const { task, piece } of wanted.get(nameOf(frame))?.uses ?? []) task.write(piece, raw);
-    };
-    const { fetchedBytes } = await fetchFrames(options, frames, write, signal);
-    counts.fetchedBytes += fetchedBytes;
-    options.onProgress();
+  /** Pieces that a file still waits for. */
+  const missing = new Map<FileTask, number>();
+  const running: Promise<void>[] = [];
+  let batch = emptyBatch();
+  const finish = (task: FileTask): void => {
+    missing.delete(task);
+    task.finish();
+    counts.bytes += task.entry.size;
   };
-  const flush = async (): Promise<void> => {
-    await fill();
-    for (const task of open) {
-      task.finish();
-      counts.bytes += task.entry.size;
-    }
-    open = [];
-    options.onProgress();
+  const write = ({ task, piece }: Use, raw: Buffer): void => {
+    const left = (missing.get(task) ?? 0) - 1;
+    missing.set(task, left);
+    task.write(piece, raw);
+    if (left === 0) finish(task);
+  };
+  const fill = async ({ frames }: Batch): Promise<void> => {
+    const list = [...frames.values()].map(({ frame }) => frame);
+    const use = (frame: Frame, raw: Buffer): void => {
+      for (const wanted of frames.get(nameOf(frame))?.uses ?? []) write(wanted, raw);
+      options.onProgress();
+    };
+    const { fetchedBytes } = await fetchFrames(options, list, use, signal);
+    counts.fetchedBytes += fetchedBytes;
+  };
+  const send = async (): Promise<void> => {
+    if (batch.frames.size === 0) return;
+    const work = fill(batch);
+    // Seen by whoever awaits it; without this a failure would also be unhandled.
+    work.catch(() => undefined);
+    running.push(work);
+    batch = emptyBatch();
+    while (running.length > BATCHES_MAX) await running.shift();
   };
   return {
     add: async (task) => {
-      open.push(task);
+      missing.set(task, task.pieces.length);
+      if (task.pieces.length === 0) finish(task);
+      batch.files += 1;
       for (const piece of task.pieces) {
         const name = nameOf(piece.frame);
-        const known = uses.get(name) ?? { frame: piece.frame, uses: [] };
+        const known = batch.frames.get(name) ?? { frame: piece.frame, uses: [] };
         known.uses.push({ task, piece });
-        uses.set(name, known);
-        bytes += piece.length;
-        if (bytes >= BATCH_BYTES) await fill();
+        batch.frames.set(name, known);
+        batch.bytes += piece.length;
+        if (batch.bytes >= BATCH_BYTES) await send();
       }
-      if (open.length >= BATCH_FILES) await flush();
+      if (batch.files >= BATCH_FILES) await send();
     },
-    flush,
+    flush: async () => {
+      await send();
+      await Promise.all(running);
+    },
     close: () => {
-      for (const task of open) task.abandon();
-      open = [];
+      for (const task of missing.keys()) task.abandon();
+      missing.clear();
     },
   };
 };

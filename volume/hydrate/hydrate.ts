@@ -11,17 +11,19 @@ import type { Entry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import type { FileSystem } from "../file-system.ts";
 import { firstOf, openCursor } from "../index-cursor.ts";
-import { createIndex, type IndexedEntry } from "../local-index.ts";
+import { createIndex, type IndexedEntry, type SegmentRef } from "../local-index.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { corruptTree, readSegments } from "../read-segments.ts";
 import { openClones } from "../scan/clones.ts";
 import { readSnapshot } from "../snapshot.ts";
 import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts";
 import { openSources } from "./open-sources.ts";
-import { openPlacer, type Placer } from "./place-entries.ts";
+import { openPlacer } from "./place-entries.ts";
 
 /** A tick of the file system's clock, twice: what is written later has a later ctime. */
 const SETTLE_MS = 25;
+/** Segments whose files are being fetched while the next ones are placed. */
+const SEGMENTS_UNDER_WAY = 2;
 
 export interface HydrateOptions {
   readonly store: ObjectStore;
@@ -88,6 +90,17 @@ export const hydrate = async (
   const index = createIndex(indexFile, snapshotId, sources.draft);
   try {
     const digests: string[] = [];
+    const pending: PlacedSegment[] = [];
+    /** The oldest segment, as soon as all its files are complete. */
+    const record = async (): Promise<void> => {
+      const segment = pending.shift();
+      if (segment === undefined) return;
+      await segment.flushed;
+      index.add(
+        segment.ref,
+        segment.placed.map((read) => read()),
+      );
+    };
     let claimedBytes = 0;
     for await (const { ref, entries } of readSegments(snapshot, options, counts, signal)) {
       claimedBytes += sizeOf(entries);
@@ -95,9 +108,15 @@ export const hydrate = async (
         throw refuse(`files larger than its ${snapshot.bytes} bytes`);
       }
       digests.push(ref.contentDigest);
-      index.add(ref, await placeSegment(placer, entries));
+      const placed: (() => IndexedEntry)[] = [];
+      for (const entry of entries) placed.push(await placer.place(entry));
+      const flushed = placer.flush();
+      flushed.catch(() => undefined);
+      pending.push({ ref, placed, flushed });
+      if (pending.length > SEGMENTS_UNDER_WAY) await record();
     }
     await placer.finish();
+    while (pending.length > 0) await record();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
     syncDirectory(directory, options.fileSystem);
     await sleep(SETTLE_MS, null, { signal });
@@ -115,12 +134,11 @@ export const hydrate = async (
   return { snapshotId, digest: snapshot.digest, files, bytes, fetchedBytes, reusedBytes };
 };
 
-const placeSegment = async (placer: Placer, entries: readonly Entry[]): Promise<IndexedEntry[]> => {
-  const placed: (() => IndexedEntry)[] = [];
-  for (const entry of entries) placed.push(await placer.place(entry));
-  await placer.flush();
-  return placed.map((read) => read());
-};
+interface PlacedSegment {
+  readonly ref: SegmentRef;
+  readonly placed: readonly (() => IndexedEntry)[];
+  readonly flushed: Promise<void>;
+}
 
 const sizeOf = (entries: readonly Entry[]): number =>
   entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
