@@ -17,12 +17,14 @@ export const secretKey = (project: ProjectId): string => `projects/${project}/we
 export const volumePrefix = (project: ProjectId, volume: VolumeName): string =>
   `projects/${project}/volumes/${volume}`;
 
+export const reportPrefix = (project: ProjectId): string => `projects/${project}/reports/`;
+
 export const reportKey = (
   project: ProjectId,
   deploy: DeployId,
   step: string,
   node: NodeId,
-): string => `projects/${project}/reports/${deploy}/${step}.${node}.json`;
+): string => `${reportPrefix(project)}${deploy}/${step}.${node}.json`;
 
 /** How far the steps of running deploys are. Nobody relies on what stands here. */
 export const progressPrefix = (project: ProjectId, deploy?: DeployId): string =>

@@ -7,23 +7,38 @@ import { BagageError, RetryableError } from "../volume/errors.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { gcCommand } from "./commands/gc.ts";
 import { historyCommand } from "./commands/history.ts";
 import { nodesCommand } from "./commands/nodes.ts";
 import { planCommand } from "./commands/plan.ts";
 import { projectCommand } from "./commands/project.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { nodeCommand, serveCommand, upCommand } from "./commands/run.ts";
+import {
+  catCommand,
+  diffCommand,
+  lsCommand,
+  snapshotsCommand,
+  verifyCommand,
+} from "./commands/snapshots.ts";
 import { statusCommand } from "./commands/status.ts";
 import { volumesCommand } from "./commands/volumes.ts";
 import { EXIT } from "./exit-codes.ts";
 import { VERSION } from "./version.ts";
 
 const EPILOGUE = `Exit codes: 0 done · 1 the answer is no (a deploy failed, a check did not pass) ·
-2 wrong command line · 3 no such project · 4 refused · 69 store or queue unavailable · 78 wrong setting.
+2 wrong command line · 3 no such thing · 4 refused · 69 store or queue unavailable · 78 wrong setting.
 Settings come from the environment (BAGAGE_…); see the README.`;
 
 class UsageError extends Error {}
 
-const NOT_FOUND = new Set(["unknown-project", "nothing-to-cancel"]);
+const NOT_FOUND = new Set([
+  "unknown-project",
+  "unknown-volume",
+  "unknown-snapshot",
+  "unknown-file",
+  "nothing-to-cancel",
+]);
 
 const report = (error: unknown): number => {
   const write = (text: string) => process.stderr.write(`bagage: ${text}\n`);
@@ -59,6 +74,13 @@ const parser = yargs(hideBin(process.argv))
   .command(statusCommand)
   .command(historyCommand)
   .command(volumesCommand)
+  .command(snapshotsCommand)
+  .command(lsCommand)
+  .command(diffCommand)
+  .command(catCommand)
+  .command(restoreCommand)
+  .command(verifyCommand)
+  .command(gcCommand)
   .command(nodesCommand)
   .command(doctorCommand)
   .completion("completion", "Print a completion script for bash or zsh")

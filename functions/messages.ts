@@ -48,10 +48,18 @@ export const ProjectHint = z.strictObject({
 });
 export type ProjectHint = z.infer<typeof ProjectHint>;
 
+/** A deploy ended: what only it needed can go. */
+export const GarbageHint = z.strictObject({
+  type: z.literal("garbage.hint"),
+  version,
+  project: ProjectId,
+});
+
 export const ControlMessage = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
   ProjectHint,
+  GarbageHint,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

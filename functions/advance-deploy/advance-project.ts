@@ -12,7 +12,7 @@ import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import type { ProjectId } from "../../workflows/ids.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
+import { CONTROL_QUEUE, nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
 import { forgetProgress } from "./forget-progress.ts";
 import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
 
@@ -166,6 +166,7 @@ const hintNodes = async (
   const nodes = new Set([...oldNodes(ended), ...newNodes(ended)]);
   const message = { type: "node.hint", version: 1, project };
   await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
+  await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
 };
 
 const sendSteps = async (

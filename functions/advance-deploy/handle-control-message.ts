@@ -1,5 +1,6 @@
 /** One message of the control queue: an event from outside, or a hint of our own. */
 import type { SQSRecord } from "aws-lambda";
+import { collectProject } from "../collect-garbage/collect-project.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { ControlMessage, type DeployRequested } from "../messages.ts";
 import { recordRequest } from "../request-deploy.ts";
@@ -21,6 +22,12 @@ export const createHandleControlMessage =
         const { refusal } = await advanceProject(ports, { project, input, resend: false }, signal);
         if (refusal !== null)
           ports.log.warn({ project, deploy: deployId, ...refusal }, "cancel.refused");
+        return;
+      }
+      case "garbage.hint": {
+        const { project } = message;
+        const collected = await collectProject(ports, project, false, signal);
+        ports.log.info({ project, collected }, "garbage.collected");
         return;
       }
       case "project.hint": {

@@ -1,0 +1,82 @@
+/**
+ * Deletes what a project's snapshots can never need again. The record is read once, before anything
+ * is listed: what becomes garbage later is left to a later run, so running deploys are never in the way.
+ */
+import type { ProjectRecords } from "../../adapters/project-records.ts";
+import { reportPrefix, volumePrefix } from "../../adapters/store-keys.ts";
+import { type CollectReport, collectGarbage } from "../../volume/collect.ts";
+import type { ObjectStore } from "../../volume/object-store.ts";
+import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
+import type { ProjectState } from "../../workflows/record.ts";
+
+export interface CollectPorts {
+  readonly store: ObjectStore;
+  readonly records: ProjectRecords;
+}
+
+/** What was (or, on a dry run, would be) deleted, by volume. */
+export const collectProject = async (
+  ports: CollectPorts,
+  project: ProjectId,
+  dryRun: boolean,
+  signal: AbortSignal,
+): Promise<Record<VolumeName, CollectReport>> => {
+  const reports: Record<VolumeName, CollectReport> = {};
+  const loaded = await ports.records.load(project, signal);
+  if (loaded === null) return reports;
+  const { state } = loaded;
+  for (const name of keysOf(state.volumes)) {
+    const volume = state.volumes[name];
+    if (volume === undefined) continue;
+    reports[name] = await collectGarbage(
+      {
+        store: ports.store,
+        prefix: volumePrefix(project, name),
+        roots: findRoots(state, name),
+        currentEpoch: volume.epoch,
+        endedAttempts: endedAttempts(state),
+        dryRun,
+      },
+      signal,
+    );
+  }
+  if (!dryRun) await dropReports(ports, state, signal);
+  return reports;
+};
+
+/** Reports of deploys that are over: the history has what they said, and nobody awaits them. */
+const dropReports = async (
+  { store }: CollectPorts,
+  state: ProjectState,
+  signal: AbortSignal,
+): Promise<void> => {
+  const prefix = reportPrefix(state.project);
+  const ended = endedAttempts(state);
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix, signal)) {
+    if (ended.has(key.slice(prefix.length).split("/")[0] ?? "")) keys.push(key);
+  }
+  if (keys.length > 0) await store.delete(keys, signal);
+};
+
+/** Head, restore points, and what a running deploy has copied, sealed or goes back to. */
+const findRoots = (state: ProjectState, name: VolumeName): string[] => {
+  const volume = state.volumes[name];
+  const move = state.deploy?.volumes[name];
+  const ids = [
+    ...(volume?.snapshots.map(({ id }) => id) ?? []),
+    ...(volume?.head === null || volume === undefined ? [] : [volume.head.id]),
+    ...(volume?.origin.kind === "snapshot" ? [volume.origin.snapshotId] : []),
+    ...(move?.copies.map(({ snapshotId }) => snapshotId) ?? []),
+    ...(move?.sealed === null || move === undefined ? [] : [move.sealed.id]),
+    ...(move?.restore === null || move === undefined ? [] : [move.restore]),
+  ];
+  return [...new Set(ids)];
+};
+
+/** An attempt is named after its deploy; the deploys that are over are in the record. */
+const endedAttempts = (state: ProjectState): { has(attempt: string): boolean } => {
+  const ended = new Set<string>(state.endedAttempts);
+  return { has: (attempt) => ended.has(attempt.split(".")[0] ?? "") };
+};
