@@ -8,6 +8,7 @@ import koffi from "koffi";
 import { TerminalError } from "../volume/errors.ts";
 import type { FileSystem, FileTarget } from "../volume/file-system.ts";
 import { cloneFile, extentMap, punchHole } from "./linux-extents.ts";
+import { statAt } from "./linux-stat.ts";
 
 const libc = koffi.load("libc.so.6");
 
@@ -120,6 +121,7 @@ const timespecs = (timeNs: bigint): Buffer => {
 };
 
 export const linuxFileSystem: FileSystem = {
+  statAt,
   listXattrs: (target) =>
     listNames(target).flatMap((name) => {
       const value = readXattr(target, name);

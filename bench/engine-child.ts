@@ -1,15 +1,15 @@
 /**
- * One engine operation in a process of its own, so that its memory can be told apart. The request is
- * one JSON argument, the answer one JSON line. The time is the operation's: bagage runs as a daemon.
+ * One engine operation in a process of its own, so that its memory can be told apart. Request and answer are
+ * JSON files. The time is the operation's: bagage runs as a daemon.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { linuxFileSystem } from "../adapters/linux.ts";
 import { openS3ObjectStore } from "../adapters/s3-object-store.ts";
 import { hydrate } from "../volume/hydrate/hydrate.ts";
 import { writeSnapshot } from "../volume/write-snapshot.ts";
 import { EngineRequest } from "./engine-request.ts";
 
-const request = EngineRequest.parse(JSON.parse(process.argv[2] ?? ""));
+const request = EngineRequest.parse(JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")));
 const { operation, prefix, snapshotId, parent, directory, indexFile } = request;
 const store = openS3ObjectStore(request.s3);
 const { signal } = new AbortController();

@@ -3,7 +3,7 @@
  * same run on the same machine, store and file system. Each row is a ratio; times alone say little.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { closeSync, cpSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { S3Store } from "./engine-tools.ts";
 import {
@@ -111,7 +111,7 @@ export const benchVolume = async (
     faster("delta snapshot", delta.wallMs, "restic", resticDelta, kind === "ext4" ? 2 : 10);
     const bytes = { work: "delta snapshot", unit: "bytes" as const, ours: delta.storedBytes };
     add({ ...bytes, peer: "restic", theirs: added, target: 1 }, added / delta.storedBytes);
-    const changedBytes = changes * 8_192;
+    const changedBytes = changedFileBytes(join(at("rsync"), "app.db"), join(source, "app.db"));
     const bound = kind === "ext4" ? 2.5 : 1.3;
     add(
       { ...bytes, peer: "changed rows", theirs: changedBytes, target: 1 / bound },
@@ -126,6 +126,22 @@ export const benchVolume = async (
   } finally {
     mounted.unmount();
   }
+};
+
+const PAGE_BYTES = 4_096;
+
+/** Bytes of all pages in which the files differ: what a perfect delta would have to store. */
+const changedFileBytes = (before: string, after: string): number => {
+  const [a, b] = [openSync(before, "r"), openSync(after, "r")];
+  const [old, now] = [Buffer.alloc(PAGE_BYTES), Buffer.alloc(PAGE_BYTES)];
+  let changed = 0;
+  for (let at = 0; readSync(b, now, 0, PAGE_BYTES, at) > 0; at += PAGE_BYTES) {
+    const isThere = readSync(a, old, 0, PAGE_BYTES, at) > 0;
+    if (!isThere || !old.equals(now)) changed += PAGE_BYTES;
+  }
+  closeSync(a);
+  closeSync(b);
+  return changed;
 };
 
 /** Rows for what depends on the number of files alone. */

@@ -35,7 +35,9 @@ export const runEngine = async (
     indexFile: join(copy, "index"),
     answerFile,
   };
-  const argv = [CHILD, JSON.stringify(request)];
+  const requestFile = join(scratch, "request.json");
+  writeFileSync(requestFile, JSON.stringify(request), { mode: 0o600 });
+  const argv = [CHILD, requestFile];
   const { peakBytes } = await measure(process.execPath, argv, {}, signal);
   return { ...EngineAnswer.parse(JSON.parse(readFileSync(answerFile, "utf8"))), peakBytes };
 };

@@ -3,10 +3,38 @@
  * and the last component is never followed if it is a symbolic link.
  */
 
+export type FileKind =
+  | "file"
+  | "directory"
+  | "symlink"
+  | "fifo"
+  | "socket"
+  | "character-device"
+  | "block-device";
+
+export interface FileStat {
+  readonly kind: FileKind;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly nlink: number;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly ctimeNs: bigint;
+  readonly mtimeNs: bigint;
+}
+
 /** A path, or the descriptor of an open file or directory. */
 export type FileTarget = Buffer | number;
 
 export interface FileSystem {
+  /**
+   * The object of that name in an open directory, itself if it is a link. Throws with the errno as
+   * `code`, as Node's own calls do.
+   */
+  statAt(directoryFd: number, name: Buffer): FileStat;
   /** Extended attributes of the object itself, ordered by name. */
   listXattrs(target: FileTarget): { readonly name: string; readonly value: Buffer }[];
   setXattr(target: FileTarget, name: string, value: Buffer): void;

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { linuxFileSystem } from "../adapters/linux.ts";
 import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
 import { measureDirectory } from "./measure.ts";
 
@@ -24,8 +25,10 @@ afterEach(() => pair.remove());
 
 const at = (name: string) => join(pair.source, name);
 const write = (name: string, bytes: number) => writeFileSync(at(name), Buffer.alloc(bytes, name));
+const measureAt = (directory: string, indexFile: string | null) =>
+  measureDirectory({ directory, indexFile, fileSystem: linuxFileSystem }, signal);
 const measure = (indexFile: string | null = pair.indexOf("source")) =>
-  measureDirectory({ directory: pair.source, indexFile }, signal);
+  measureAt(pair.source, indexFile);
 
 const PASSED_NS = 100_000_000n;
 
@@ -77,15 +80,15 @@ test("a hydrated copy is clean from its first moment", async () => {
   write("a", 70_000);
   const { snapshotId } = await pair.snapshot();
   await pair.hydrateTo("copy", snapshotId);
-  const copy = { directory: pair.pathOf("copy"), indexFile: pair.indexOf("copy") };
-  expect(await measureDirectory(copy, signal)).toMatchObject({ files: 1, dirtyFiles: 0 });
-  appendFileSync(join(copy.directory, "a"), "x");
-  expect(await measureDirectory(copy, signal)).toMatchObject({ dirtyFiles: 1, dirtyBytes: 70_001 });
+  const measureCopy = () => measureAt(pair.pathOf("copy"), pair.indexOf("copy"));
+  expect(await measureCopy()).toMatchObject({ files: 1, dirtyFiles: 0 });
+  appendFileSync(join(pair.pathOf("copy"), "a"), "x");
+  expect(await measureCopy()).toMatchObject({ dirtyFiles: 1, dirtyBytes: 70_001 });
 });
 
 test("an abort ends a walk of many files", async () => {
   for (let i = 0; i < 1_001; i += 1) write(`f${i}`, 0);
   const abort = AbortSignal.abort(new Error("enough"));
-  const request = { directory: pair.source, indexFile: null };
+  const request = { directory: pair.source, indexFile: null, fileSystem: linuxFileSystem };
   await expect(measureDirectory(request, abort)).rejects.toThrow();
 });

@@ -3,6 +3,7 @@
  * metadata are looked at, in step with the last snapshot's index, so it costs a walk and no more.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { FileSystem } from "./file-system.ts";
 import { openCursor } from "./index-cursor.ts";
 import { openIndex } from "./local-index.ts";
 import { sameIdentity } from "./scan/read-file.ts";
@@ -31,7 +32,7 @@ const ENTRIES_PER_TURN = 1_000;
  * index, or with one of another format, everything is dirty.
  */
 export const measureDirectory = async (
-  { directory, indexFile }: MeasureRequest,
+  { directory, indexFile, fileSystem }: MeasureRequest & { readonly fileSystem: FileSystem },
   signal: AbortSignal,
 ): Promise<Measure> => {
   const index = indexFile === null ? null : openIndex(indexFile);
@@ -40,12 +41,12 @@ export const measureDirectory = async (
   const linked = new Set<string>();
   let entries = 0;
   try {
-    for (const { path, stat } of walk(directory)) {
+    for (const { path, stat } of walk(directory, fileSystem)) {
       entries += 1;
       if (entries % ENTRIES_PER_TURN === 0) await nextTurn(undefined, { signal });
       const known = cursor.seek(path);
-      if (!stat.isFile()) continue;
-      if (stat.nlink > 1n) {
+      if (stat.kind !== "file") continue;
+      if (stat.nlink > 1) {
         const inode = `${stat.dev}:${stat.ino}`;
         if (linked.has(inode)) continue;
         linked.add(inode);

@@ -86,7 +86,7 @@ export const writeSnapshot = async (
   const links = new Map<string, Buffer>();
   const reading: Reading = { frames, fileSystem, clones, trustedBeforeNs, links, skipped: [] };
   try {
-    for (const item of walk(options.directory)) {
+    for (const item of walk(options.directory, fileSystem)) {
       signal.throwIfAborted();
       const old: FoundEntry | null = cursor.seek(item.path);
       const read = await readEntry(item, old, reading);

@@ -10,7 +10,7 @@ import type { FileIdentity, IndexedEntry } from "../local-index.ts";
 import type { Clones } from "./clones.ts";
 import { identityOf, sameIdentity } from "./read-file.ts";
 import { readThrough } from "./read-through-clone.ts";
-import { type Found, isGone } from "./walk.ts";
+import { type Found, isGone, throughFd } from "./walk.ts";
 
 export interface Reading {
   readonly frames: FrameBuilder;
@@ -30,7 +30,6 @@ export interface ReadResult {
   readonly changedBytes: number;
 }
 
-const PERMISSIONS = 0o7777n;
 const OPEN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Null: the object is gone, or is of a kind that is left out (and listed). */
@@ -42,24 +41,21 @@ export const readEntry = async (
   const { stat, path } = found;
   if (old !== null && old.clone !== null) reading.clones.keep(old.clone);
   try {
-    if (stat.isFile()) return await readRegular(found, old, reading);
-    const untouched = reuse(found, old, old?.entry.type === kindOf(found));
+    if (stat.kind === "file") return await readRegular(found, old, reading);
+    const untouched = reuse(found, old, old?.entry.type === stat.kind);
     if (untouched !== null) return untouched;
-    if (stat.isDirectory()) {
-      return plain({ ...common(found, reading), type: "directory" }, found, old, reading);
+    if (stat.kind === "directory" || stat.kind === "fifo") {
+      return plain({ ...common(found, reading), type: stat.kind }, found, old, reading);
     }
-    if (stat.isSymbolicLink()) {
-      const target = readlinkSync(found.at, { encoding: "buffer" });
+    if (stat.kind === "symlink") {
+      const target = readlinkSync(atOf(found), { encoding: "buffer" });
       return plain({ ...common(found, reading), type: "symlink", target }, found, old, reading);
-    }
-    if (stat.isFIFO()) {
-      return plain({ ...common(found, reading), type: "fifo" }, found, old, reading);
     }
   } catch (error) {
     if (isGone(error)) return null;
     throw error;
   }
-  if (stat.isSocket()) {
+  if (stat.kind === "socket") {
     reading.skipped.push({
       path: path.toString(),
       reason: "a socket means nothing on another host",
@@ -72,11 +68,7 @@ export const readEntry = async (
   });
 };
 
-const kindOf = ({ stat }: Found): Entry["type"] | null => {
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  return stat.isFIFO() ? "fifo" : null;
-};
+const atOf = ({ directoryFd, name }: Found): Buffer => throughFd(directoryFd, name);
 
 /** The old entry as it is, when the object is untouched: ctime covers its metadata too. */
 const reuse = ({ stat }: Found, old: FoundEntry | null, isSameKind: boolean): ReadResult | null =>
@@ -84,14 +76,10 @@ const reuse = ({ stat }: Found, old: FoundEntry | null, isSameKind: boolean): Re
     ? { indexed: old, isUnchanged: true, changedBytes: 0 }
     : null;
 
-const common = ({ path, at, stat }: Found, { fileSystem }: Reading) => ({
-  path,
-  mode: Number(stat.mode & PERMISSIONS),
-  uid: Number(stat.uid),
-  gid: Number(stat.gid),
-  mtimeNs: stat.mtimeNs,
-  xattrs: fileSystem.listXattrs(at),
-});
+const common = (found: Found, { fileSystem }: Reading) => {
+  const { mode, uid, gid, mtimeNs } = found.stat;
+  return { path: found.path, mode, uid, gid, mtimeNs, xattrs: fileSystem.listXattrs(atOf(found)) };
+};
 
 /** An entry that is compared as a whole; the old object is kept where nothing differs. */
 const plain = (
@@ -120,7 +108,7 @@ const readRegular = async (
   reading: Reading,
 ): Promise<ReadResult> => {
   const { path, stat } = found;
-  if (stat.nlink > 1n) {
+  if (stat.nlink > 1) {
     const inode = `${stat.dev}:${stat.ino}`;
     const target = reading.links.get(inode);
     if (target !== undefined) {
@@ -136,7 +124,7 @@ const readContent = async (
   old: FoundEntry | null,
   reading: Reading,
 ): Promise<ReadResult> => {
-  const fd = openSync(found.at, OPEN);
+  const fd = openSync(atOf(found), OPEN);
   try {
     const before = identityOf(fd);
     const { read, clone } = await readThrough(fd, before.size, old, reading);

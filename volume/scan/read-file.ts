@@ -64,7 +64,9 @@ export const readFile = async (fd: number, options: ReadFileOptions): Promise<Re
   const blocks = known?.blocks.copy() ?? createBlockDigests();
   const replacements: Replacement[] = [];
   let changedBytes = 0;
-  const ranges = known === null || options.changed === null ? null : options.changed;
+  const isSmall = size <= blockBytes;
+  const whole = isSmall ? [{ offset: 0, length: size, isHole: false }] : null;
+  const ranges = whole ?? (known === null ? null : options.changed);
   for (const part of partsToRead(ranges ?? findData(fd, size, options.fileSystem), {
     size,
     blockBytes,
