@@ -11,6 +11,8 @@ export const FRAME_BYTES = 2 ** 20;
 export const FRAME_BYTES_MAX = 4 * 2 ** 20;
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const SAMPLE_BYTES = 16_384;
+/** zstd wants a little more room than the result, and zlib at least 64 bytes. */
+const CHUNK_SPARE_BYTES = 16_384;
 /** What shrinks less than this is stored as it is: a core is worth more than 3 % of a disk. */
 const WORTH_RATIO = 0.97;
 
@@ -24,7 +26,8 @@ export const encodeFrame = async (raw: Buffer): Promise<{ stored: Buffer; codec:
     const sample = zstdCompressSync(raw.subarray(middle, middle + SAMPLE_BYTES), LEVEL);
     if (sample.length > SAMPLE_BYTES * WORTH_RATIO) return { stored: raw, codec: "raw" };
   }
-  const stored = await compress(raw, LEVEL);
+  // One chunk for the whole result: each further one costs a turn of the event loop and a copy.
+  const stored = await compress(raw, { ...LEVEL, chunkSize: raw.length + CHUNK_SPARE_BYTES });
   return stored.length < raw.length * WORTH_RATIO
     ? { stored, codec: "zstd" }
     : { stored: raw, codec: "raw" };
@@ -40,7 +43,10 @@ export const decodeFrame = async (frame: Frame, stored: Uint8Array): Promise<Buf
     return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   }
   try {
-    const raw = await decompress(stored, { maxOutputLength: Math.max(1, frame.rawBytes) });
+    const raw = await decompress(stored, {
+      maxOutputLength: Math.max(1, frame.rawBytes),
+      chunkSize: frame.rawBytes + CHUNK_SPARE_BYTES,
+    });
     if (raw.length !== frame.rawBytes) throw corrupt(frame, "length mismatch");
     return raw;
   } catch (cause) {

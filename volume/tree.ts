@@ -168,6 +168,7 @@ const malformed = (what: string): TerminalError =>
 /** The bytes as stored: zstd of the JSON form. */
 export const encodeSegment = async (json: SegmentJson): Promise<Buffer> =>
   compress(Buffer.from(JSON.stringify(json)), {
+    chunkSize: 2 ** 18,
     params: { [constants.ZSTD_c_compressionLevel]: SEGMENT_LEVEL },
   });
 
