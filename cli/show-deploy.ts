@@ -1,7 +1,15 @@
 /** A deploy for people: its moves, its timeline and its gap. */
+import type { StepProgress } from "../functions/step-progress.ts";
 import { keysOf } from "../workflows/keys-of.ts";
-import type { Deploy, EndedDeploy, ProjectState, TimelineEntry } from "../workflows/record.ts";
+import type {
+  Deploy,
+  EndedDeploy,
+  PhaseName,
+  ProjectState,
+  TimelineEntry,
+} from "../workflows/record.ts";
 import { formatBytes, formatMs, formatTime } from "./format.ts";
+import { renderBar } from "./render-progress.ts";
 
 const route = (from: string | null | undefined, to: string | null | undefined): string =>
   from === to ? `stays on ${to}` : `${from ?? "(new)"} → ${to ?? "(detached)"}`;
@@ -14,7 +22,21 @@ const showTimeline = (timeline: readonly TimelineEntry[], nowMs: number): string
     return `    ${formatTime(atMs)}  ${phase.padEnd(12)} ${isLast && nowMs === atMs ? "" : lasted}`.trimEnd();
   });
 
-export const showRunning = (deploy: Deploy, nowMs: number): string[] => [
+/** What becomes of the deploy when it goes no further: nobody should have to guess before Ctrl-C. */
+const IF_IT_STOPS: Readonly<Record<PhaseName, string>> = {
+  copying: "the old version runs on; what is copied is used again",
+  draining: "the old version starts again on its own data",
+  sealed: "the old version starts again on its own data",
+  starting: "the new version is stopped, the old one starts again on the sealed data",
+  unstarting: "it goes on until the new version is stopped",
+  returning: "it goes on until the old version runs again",
+};
+
+export const showRunning = (
+  deploy: Deploy,
+  progress: readonly StepProgress[],
+  nowMs: number,
+): string[] => [
   `  deploy ${deploy.id} of ${deploy.commit.slice(0, 10)}  ${deploy.subject}`,
   ...keysOf(deploy.containers).map((name) => {
     const move = deploy.containers[name];
@@ -27,6 +49,8 @@ export const showRunning = (deploy: Deploy, nowMs: number): string[] => [
     return `    volume ${name}: ${route(move?.from?.node, move?.to)}${rounds}`;
   }),
   ...showTimeline(deploy.timeline, nowMs),
+  ...progress.map((told) => `    ${renderBar(told, nowMs)}`),
+  `    if it stops now: ${IF_IT_STOPS[deploy.phase.name]}`,
   `    waits for ${deploy.phase.awaits.map(({ step, node }) => `${step} of ${node}`).join(", ")}`,
   ...(deploy.predictedPauseMs === null
     ? []
@@ -59,7 +83,11 @@ export const showEnded = (ended: EndedDeploy): string[] => {
   ];
 };
 
-export const showProject = (state: ProjectState, nowMs: number): string[] => [
+export const showProject = (
+  state: ProjectState,
+  progress: readonly StepProgress[],
+  nowMs: number,
+): string[] => [
   `project ${state.project} at ${state.commit?.slice(0, 10) ?? "(nothing deployed)"}`,
   ...keysOf(state.containers).map((name) => {
     const container = state.containers[name];
@@ -74,7 +102,7 @@ export const showProject = (state: ProjectState, nowMs: number): string[] => [
         : `${formatBytes(volume.head.bytes)}, sealed ${formatTime(volume.head.takenAtMs)}`;
     return `  volume ${name} ${volume?.owner === null ? "detached" : `on ${volume?.owner}`}, ${head}`;
   }),
-  ...(state.deploy === null ? [] : showRunning(state.deploy, nowMs)),
+  ...(state.deploy === null ? [] : showRunning(state.deploy, progress, nowMs)),
   ...(state.desired === null
     ? []
     : [`  waiting: ${state.desired.ref} (request ${state.desired.requestId})`]),

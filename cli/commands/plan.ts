@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { CommandModule } from "yargs";
 import { readNodes, resolveDesired } from "../../functions/advance-deploy/gather-inputs.ts";
 import { deployIdOf } from "../../functions/request-deploy.ts";
-import { planDeploy } from "../../workflows/deploy/plan-deploy.ts";
+import { type Plan, planDeploy } from "../../workflows/deploy/plan-deploy.ts";
 import { CommitId, NodeId } from "../../workflows/ids.ts";
-import { keysOf } from "../../workflows/keys-of.ts";
-import { bytesToBring } from "../../workflows/placement/choose-node.ts";
 import type { Desired } from "../../workflows/record.ts";
+import { askMeasures } from "../ask-measures.ts";
+import { assessPlan, nodesToAsk } from "../assess-plan.ts";
 import { openContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { formatBytes } from "../format.ts";
+import { showPlan } from "../show-plan.ts";
 
 interface Arguments {
   project: string;
@@ -21,7 +21,8 @@ interface Arguments {
 
 export const planCommand: CommandModule<object, Arguments> = {
   command: "plan <project>",
-  describe: "Show what a deploy would do, without doing any of it",
+  describe:
+    "Show what a deploy would move, how much, for how long, and whether it fits; does nothing",
   builder: (yargs) =>
     yargs
       .positional("project", { type: "string", demandOption: true })
@@ -51,46 +52,37 @@ export const planCommand: CommandModule<object, Arguments> = {
       process.exitCode = EXIT.failed;
       return;
     }
-    const { spec, commit, nowMs } = resolved;
+    const { spec, commit, subject, nowMs } = resolved;
     const nodes = await readNodes(control, signal);
     const plan = planDeploy({ state, spec, nodes, request, nowMs });
-    if (args.json) {
-      process.stdout.write(`${JSON.stringify({ commit, ...plan })}\n`);
-    } else if (plan.kind === "unchanged") {
-      process.stdout.write(`commit ${commit.slice(0, 10)}: nothing to change\n`);
-    } else if (plan.kind === "impossible") {
-      process.stderr.write(`commit ${commit.slice(0, 10)} can't be deployed:\n`);
-      for (const reason of plan.reasons) process.stderr.write(`  ${reason}\n`);
-    } else {
-      const lines = describePlan(plan, state, nodes);
-      process.stdout.write(
-        `commit ${commit.slice(0, 10)}  ${resolved.subject}\n${lines.join("\n")}\n`,
-      );
+    if (plan.kind !== "planned") {
+      sayNoMoves(commit, plan, args.json);
+      process.exitCode = plan.kind === "impossible" ? EXIT.failed : EXIT.ok;
+      return;
     }
-    process.exitCode = plan.kind === "impossible" ? EXIT.failed : EXIT.ok;
+    const { moves } = plan;
+    const measures = await askMeasures(control, project, nodesToAsk(moves), signal);
+    const assessment = assessPlan({ moves, state, nodes, measures });
+    process.stdout.write(
+      args.json
+        ? `${JSON.stringify({ commit, subject, kind: plan.kind, moves, ...assessment })}\n`
+        : `${[`commit ${commit.slice(0, 10)}  ${subject}`, ...showPlan(moves, assessment)].join("\n")}\n`,
+    );
+    process.exitCode = assessment.volumes.every(({ fits }) => fits) ? EXIT.ok : EXIT.failed;
   },
 };
 
-const describePlan = (
-  { moves }: Extract<ReturnType<typeof planDeploy>, { kind: "planned" }>,
-  state: Parameters<typeof planDeploy>[0]["state"],
-  nodes: Parameters<typeof planDeploy>[0]["nodes"],
-): string[] => [
-  ...keysOf(moves.containers).map((name) => {
-    const move = moves.containers[name];
-    const what = move?.to === null ? "is removed" : move?.from === null ? "is new" : "changes";
-    return `  container ${name} ${what}: ${move?.from?.node ?? "-"} → ${move?.to?.node ?? "-"}`;
-  }),
-  ...keysOf(moves.volumes).map((name) => {
-    const move = moves.volumes[name];
-    const known = state.volumes[name];
-    const bytes = known?.head?.bytes ?? 0;
-    const target = nodes.find(({ node }) => node === move?.to);
-    const volumes = [{ name, owner: known?.owner ?? null, bytes }];
-    const needed =
-      target === undefined ? 0 : bytesToBring(target, { project: state.project, volumes });
-    const free = target === undefined ? "" : `, ${formatBytes(target.diskFreeBytes)} free there`;
-    const size = known?.head == null ? "not sealed yet" : formatBytes(bytes);
-    return `  volume ${name} (${size}): ${move?.from?.node ?? "-"} → ${move?.to ?? "detached"}, needs ${formatBytes(needed)}${free}`;
-  }),
-];
+const sayNoMoves = (
+  commit: CommitId,
+  plan: Exclude<Plan, { kind: "planned" }>,
+  isJson: boolean,
+): void => {
+  if (isJson) {
+    process.stdout.write(`${JSON.stringify({ commit, ...plan })}\n`);
+  } else if (plan.kind === "unchanged") {
+    process.stdout.write(`commit ${commit.slice(0, 10)}: nothing to change\n`);
+  } else {
+    const reasons = plan.reasons.map((reason) => `  ${reason}\n`).join("");
+    process.stderr.write(`commit ${commit.slice(0, 10)} can't be deployed:\n${reasons}`);
+  }
+};

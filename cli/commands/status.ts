@@ -1,4 +1,5 @@
 import type { CommandModule } from "yargs";
+import { awaitedProgress } from "../awaited-progress.ts";
 import { openContext } from "../context.ts";
 import { followDeploy } from "../follow-deploy.ts";
 import { showProject } from "../show-deploy.ts";
@@ -16,7 +17,11 @@ export const statusCommand: CommandModule<object, Arguments> = {
     yargs
       .positional("project", { type: "string", demandOption: true })
       .option("watch", { type: "boolean", default: false, describe: "follow the running deploy" })
-      .option("json", { type: "boolean", default: false, describe: "print the record as JSON" }),
+      .option("json", {
+        type: "boolean",
+        default: false,
+        describe: "print the record and the steps' progress as JSON",
+      }),
   handler: async (args) => {
     const context = await openContext();
     const { project, state } = await context.loadProject(args.project);
@@ -24,9 +29,10 @@ export const statusCommand: CommandModule<object, Arguments> = {
       process.exitCode = await followDeploy(context, project, state.deploy.id, { json: args.json });
       return;
     }
+    const progress = await awaitedProgress(context.control.store, state, context.signal);
     const text = args.json
-      ? JSON.stringify(state)
-      : showProject(state, context.control.nowMs()).join("\n");
+      ? JSON.stringify({ ...state, progress })
+      : showProject(state, progress, context.control.nowMs()).join("\n");
     process.stdout.write(`${text}\n`);
   },
 };
