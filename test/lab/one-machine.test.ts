@@ -1,0 +1,151 @@
+/** `bagage up` as a new user would try it: the shortest file, restore points, and what commands say. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectDocker } from "../../adapters/docker-engine.ts";
+import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
+import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
+import { createRepository, type Repository } from "../../infra/lab/repository.ts";
+import { waitUntil } from "../../infra/lab/wait-until.ts";
+
+const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+const PROJECT = "alone";
+const START_TIMEOUT_MS = 60_000;
+const signal = AbortSignal.timeout(600_000);
+const run = promisify(execFile);
+
+let lab: Lab;
+let node: LabNode;
+let directory: string;
+let environment: Record<string, string>;
+let repository: Repository;
+let up: ReturnType<typeof spawn>;
+
+/** The product's own example, with a command that leaves a trace and stops when it is asked to. */
+const file = (word: string) => `conteneur:
+    image: busybox
+    command: ["sh", "-c", "trap 'exit 0' TERM; echo ${word} >> /var/lib/data/log; while :; do sleep 0.1 & wait $$!; done"]
+    volumes:
+    - name: mes_data
+      path: /var/lib/data
+`;
+
+const bagage = async (...argv: string[]) => {
+  const [program, ...rest] = node.nsenter([process.execPath, MAIN, ...argv]);
+  try {
+    const { stdout, stderr } = await run(program, rest, { env: environment });
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, stdout, stderr };
+  }
+};
+
+beforeAll(async () => {
+  lab = await attachOrStartLab(FULL_LAB, console.log, signal);
+  const [first] = lab.nodes;
+  if (first === undefined) throw new Error("the lab has no node");
+  node = first;
+  directory = join(node.directory, `alone-${process.pid}`);
+  mkdirSync(directory, { recursive: true });
+  environment = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: directory,
+    BAGAGE_STORE: `file:${join(directory, "store")}`,
+    BAGAGE_NODE: `alone-${process.pid}`,
+    BAGAGE_NODE_ROOT: join(directory, "node"),
+    BAGAGE_DOCKER_SOCKET: node.dockerSocket,
+    BAGAGE_ALLOW_LOCAL_REPOSITORIES: "true",
+  };
+  repository = await createRepository(join(directory, "git"), null);
+  const [program, ...rest] = node.nsenter([process.execPath, MAIN, "up"]);
+  up = spawn(program, rest, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  up.stdout?.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await waitUntil(
+    async () =>
+      said.includes("node.started") && said.includes("serve.listening") ? true : undefined,
+    { what: "bagage up", timeoutMs: START_TIMEOUT_MS },
+    signal,
+  );
+});
+afterAll(async () => {
+  const exited = once(up, "exit");
+  up.kill("SIGTERM");
+  await exited;
+  const docker = connectDocker({ socketPath: node.dockerSocket });
+  for (const { name } of await docker.listContainers({ "bagage.project": PROJECT }, signal)) {
+    await docker.removeContainer(name, signal);
+  }
+  await lab.stop(signal);
+});
+
+test("doctor finds everything in order", async () => {
+  expect(await bagage("doctor")).toMatchObject({ code: 0 });
+});
+
+test("wrong use says what to do, with its exit code", async () => {
+  expect(await bagage("frobnicate")).toMatchObject({ code: 2 });
+  const unknown = await bagage("status", "nobody");
+  expect(unknown).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("bagage project add nobody"),
+  });
+});
+
+test("the first deploy, a second one, and back to the first restore point", async () => {
+  await repository.push({ Deliverous: file("one") }, "One");
+  expect(await bagage("project", "add", PROJECT, "--repository", repository.url)).toMatchObject({
+    code: 0,
+  });
+  expect(await bagage("project", "add", PROJECT, "--repository", repository.url)).toMatchObject({
+    code: 4,
+  });
+  expect(await bagage("deploy", PROJECT)).toMatchObject({ code: 0 });
+  expect((await bagage("deploy", PROJECT)).stdout).toContain("nothing to change");
+  await repository.push({ Deliverous: file("two") }, "Two");
+  expect(await bagage("deploy", PROJECT)).toMatchObject({ code: 0 });
+  await repository.push({ Deliverous: file("three") }, "Three");
+  expect(await bagage("deploy", PROJECT)).toMatchObject({ code: 0 });
+
+  const listed = await bagage("snapshots", PROJECT, "mes_data", "--json");
+  const [first] = JSON.parse(listed.stdout) as { id: string }[];
+  const restore = ["deploy", PROJECT, "--restore", `mes_data=${first?.id}`];
+  expect(await bagage(...restore)).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("--accept-loss"),
+  });
+  expect(await bagage(...restore, "--accept-loss")).toMatchObject({ code: 0 });
+  const epoch = Object.values(
+    JSON.parse((await bagage("status", PROJECT, "--json")).stdout).containers,
+  )
+    .map((container) => (container as { epoch: number }).epoch)
+    .at(0);
+  const live = join(
+    directory,
+    "node",
+    "volumes",
+    PROJECT,
+    "mes_data",
+    `live-e${epoch}`,
+    "data",
+    "log",
+  );
+  expect(readFileSync(live, "utf8")).toBe("one\nthree\n");
+});
+
+test("restore points are listed, read, compared, verified and brought to a directory", async () => {
+  expect((await bagage("cat", PROJECT, "mes_data", "log")).stdout).toBe("one\n");
+  expect(await bagage("verify", PROJECT, "mes_data", "--read-data")).toMatchObject({ code: 0 });
+  expect(await bagage("gc", PROJECT)).toMatchObject({ code: 0 });
+  const out = join(directory, "out");
+  expect(await bagage("restore", PROJECT, "mes_data", out)).toMatchObject({ code: 0 });
+  expect(readFileSync(join(out, "log"), "utf8")).toBe("one\n");
+  expect(await bagage("restore", PROJECT, "mes_data", out)).toMatchObject({ code: 4 });
+});
