@@ -37,7 +37,7 @@ const perform = (request: Exclude<WorkerRequest, { kind: "abort" }>, signal: Abo
       return hydrate(options, signal);
     }
     case "measure":
-      return measureDirectory(request.options, signal);
+      return measureDirectory({ ...request.options, fileSystem: linuxFileSystem }, signal);
   }
 };
 const answer = (message: WorkerAnswer): void => parentPort?.postMessage(message);
