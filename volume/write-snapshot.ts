@@ -23,6 +23,7 @@ const TICK_NS = 20_000_000n;
 
 export interface Progress {
   readonly files: number;
+  /** Of the files, those that are done, and of the one at hand what has been looked at. */
   readonly bytes: number;
   readonly storedBytes: number;
 }
@@ -70,7 +71,12 @@ export const writeSnapshot = async (
   const known = found?.header.snapshotId === options.parent ? found : null;
   const cursor = openCursor(known);
   const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
-  const report = () => options.onProgress?.(counts);
+  let bytesOfFile = 0;
+  const report = () => options.onProgress?.({ ...counts, bytes: counts.bytes + bytesOfFile });
+  const onRead = (bytes: number) => {
+    bytesOfFile += bytes;
+    report();
+  };
   const onStored = (bytes: number) => {
     counts.storedBytes += bytes;
     report();
@@ -84,12 +90,21 @@ export const writeSnapshot = async (
   );
   const clones = openClones(indexFile, attempt, fileSystem);
   const links = new Map<string, Buffer>();
-  const reading: Reading = { frames, fileSystem, clones, trustedBeforeNs, links, skipped: [] };
+  const reading: Reading = {
+    frames,
+    fileSystem,
+    clones,
+    trustedBeforeNs,
+    links,
+    skipped: [],
+    onRead,
+  };
   try {
     for (const item of walk(options.directory, fileSystem)) {
       signal.throwIfAborted();
       const old: FoundEntry | null = cursor.seek(item.path);
       const read = await readEntry(item, old, reading);
+      bytesOfFile = 0;
       if (read === null) continue;
       count(counts, read.indexed.entry, read.changedBytes);
       segments.add(read.indexed, read.isUnchanged ? old : null);

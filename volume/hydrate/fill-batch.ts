@@ -45,17 +45,21 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
   const { counts } = options;
   /** Pieces that a file still waits for. */
   const missing = new Map<FileTask, number>();
+  /** Bytes that are not fetched: in holes, or there already. They count when the file is finished. */
+  const restBytes = ({ entry, pieces }: FileTask): number =>
+    pieces.reduce((left, piece) => left - piece.length, entry.size);
   const running: Promise<void>[] = [];
   let batch = emptyBatch();
   const finish = (task: FileTask): void => {
     missing.delete(task);
     task.finish();
-    counts.bytes += task.entry.size;
+    counts.bytes += restBytes(task);
   };
   const write = ({ task, piece }: Use, raw: Buffer): void => {
     const left = (missing.get(task) ?? 0) - 1;
     missing.set(task, left);
     task.write(piece, raw);
+    counts.bytes += piece.length;
     if (left === 0) finish(task);
   };
   const fill = async ({ frames }: Batch): Promise<void> => {

@@ -21,6 +21,8 @@ export interface Reading {
   /** First path of each file with several names, by device and inode. */
   readonly links: Map<string, Buffer>;
   readonly skipped: { path: string; reason: string }[];
+  /** Told of bytes of a file that is not complete yet, for progress. */
+  readonly onRead: (bytes: number) => void;
 }
 
 export interface ReadResult {

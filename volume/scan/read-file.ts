@@ -33,6 +33,8 @@ export interface ReadFileOptions {
   readonly size: number;
   readonly frames: FrameBuilder;
   readonly fileSystem: FileSystem;
+  /** Told of each part of the file that has been looked at, for progress. */
+  readonly onRead: (bytes: number) => void;
 }
 
 export interface ReadFile {
@@ -80,6 +82,7 @@ export const readFile = async (fd: number, options: ReadFileOptions): Promise<Re
       replacements.push({ offset, length, extent: place && { offset, length, ...place } });
       changedBytes += length;
     }
+    options.onRead(part.length);
   }
   blocks.truncate(Math.ceil(size / blockBytes));
   return {

@@ -23,19 +23,19 @@ export const readThrough = async (
   old: FoundEntry | null,
   reading: Reading,
 ): Promise<ReadThrough> => {
-  const { frames, fileSystem, clones } = reading;
+  const { frames, fileSystem, clones, onRead } = reading;
   const known = knownFile(old);
   const clone = sizeNow >= CLONE_BYTES_MIN ? clones.take(fd) : null;
   if (clone === null) {
     const size = Number(sizeNow);
-    const read = await readFile(fd, { known, changed: null, size, frames, fileSystem });
+    const read = await readFile(fd, { known, changed: null, size, frames, fileSystem, onRead });
     return { read, clone: null };
   }
   try {
     const size = Number(identityOf(clone.fd).size);
     const map = fileSystem.extentMap(clone.fd);
     const changed = map === null ? null : compareWithOld(map, size, old, reading);
-    const common = { size, frames, fileSystem };
+    const common = { size, frames, fileSystem, onRead };
     const isFaster = map !== null && isMostlyComparable(map);
     const first = await readFile(isFaster ? fd : clone.fd, { ...common, known, changed });
     const since = isFaster ? fileSystem.extentMap(fd) : null;
