@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
-import { createGates, type Gate, type GateOrder, openGate } from "./gate.ts";
+import { type Gate, type GateOrder, openGate } from "./gate.ts";
 
 const HOST = "127.0.0.1";
 const servers: Server[] = [];
@@ -174,40 +174,4 @@ test("a port in use is named, and who to ask", async () => {
   await expect(openGate({ ...order, hostAddress: "192.0.2.1" })).rejects.toMatchObject({
     code: "address-unknown",
   });
-});
-
-test("reconciling opens, keeps, moves and closes gates, and may be repeated", async () => {
-  const [one, two] = [
-    await serve((socket) => void socket.end("one")),
-    await serve((socket) => void socket.end("two")),
-  ];
-  const all = createGates();
-  const a = await orderTo(one, "a@1");
-  const b = await orderTo(two, "b@1");
-  const say = async ({ hostPort }: GateOrder) => text(connect({ host: HOST, port: hostPort }));
-  await Promise.all([all.reconcile([a, b]), all.reconcile([a, b])]);
-  expect(await Promise.all([say(a), say(b)])).toEqual(["one", "two"]);
-  // The next epoch's container has the same port: the old gate goes before the new one opens.
-  const next = { ...a, id: "a@2", target: b.target };
-  await all.reconcile([next]);
-  expect(all.list()).toEqual([next]);
-  expect(await say(next)).toBe("two");
-  expect(await isRefused(b.hostPort)).toBe(true);
-  await all.closeAll(0);
-  expect(all.list()).toEqual([]);
-  expect(await isRefused(a.hostPort)).toBe(true);
-});
-
-test("one gate that can't open does not keep the others shut, and is tried again", async () => {
-  const port = await serve((socket) => void socket.end("up"));
-  const blocker = await serve(() => {});
-  const all = createGates();
-  const good = await orderTo(port, "good@1");
-  const bad = { ...(await orderTo(port, "bad@1")), hostPort: blocker };
-  await expect(all.reconcile([bad, good])).rejects.toMatchObject({ code: "port-taken" });
-  expect(all.list()).toEqual([good]);
-  servers.splice(1, 1)[0]?.close();
-  await all.reconcile([bad, good]);
-  expect(all.list().toSorted((x, y) => x.id.localeCompare(y.id))).toEqual([bad, good]);
-  await all.closeAll(0);
 });

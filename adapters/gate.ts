@@ -24,18 +24,6 @@ export interface Gate {
   close(graceMs: number): Promise<void>;
 }
 
-/** All gates of a node, made to be what the record asks for. */
-export interface Gates {
-  /** Those that are open now. */
-  list(): readonly GateOrder[];
-  /**
-   * Closes what is not among the desired, then opens what is missing; idempotent, one at a time.
-   * Gates that can't open do not keep the others shut: all errors come at the end, as one.
-   */
-  reconcile(desired: readonly GateOrder[], graceMs?: number): Promise<void>;
-  closeAll(graceMs: number): Promise<void>;
-}
-
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Finds peers that vanished without a word. */
 const KEEP_ALIVE_MS = 60_000;
@@ -154,37 +142,3 @@ const reset = ({ client, upstream }: Pair): void => {
     else socket.resetAndDestroy();
   }
 };
-
-export const createGates = (): Gates => {
-  const open = new Map<string, Gate>();
-  let turn: Promise<unknown> = Promise.resolve();
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    const mine = turn.then(work);
-    turn = mine.catch(() => {});
-    return mine;
-  };
-  const reconcile = async (desired: readonly GateOrder[], graceMs: number): Promise<void> => {
-    const wanted = new Map(desired.map((order) => [keyOf(order), order]));
-    const closing = [...open].filter(([key]) => !wanted.has(key));
-    for (const [key] of closing) open.delete(key);
-    await Promise.all(closing.map(([, gate]) => gate.close(graceMs)));
-    const missing = [...wanted].filter(([key]) => !open.has(key));
-    const outcomes = await Promise.allSettled(
-      missing.map(async ([key, order]) => {
-        open.set(key, await openGate(order));
-      }),
-    );
-    const errors = outcomes.flatMap((o) => (o.status === "rejected" ? [o.reason] : []));
-    if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} gates can't open`);
-  };
-  return {
-    list: () => [...open.values()].map(({ order }) => order),
-    reconcile: (desired, graceMs = 0) => inTurn(() => reconcile(desired, graceMs)),
-    closeAll: (graceMs) => inTurn(() => reconcile([], graceMs)),
-  };
-};
-
-/** A gate that differs in anything is another gate. */
-const keyOf = ({ id, hostAddress, hostPort, target }: GateOrder): string =>
-  JSON.stringify([id, hostAddress, hostPort, target.address, target.port]);

@@ -6,7 +6,6 @@ import { systemClock } from "../adapters/clock.ts";
 import { waitHealthy } from "../adapters/container-health.ts";
 import { connectDocker } from "../adapters/docker-engine.ts";
 import { openFenceStore } from "../adapters/fence-file.ts";
-import { createGates } from "../adapters/gate.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
@@ -93,7 +92,7 @@ export const connectNode = (
     fences: openFenceStore(config.node.root),
     docker,
     volumes,
-    gates: createGateRegistry(createGates()),
+    gates: createGateRegistry(),
     bindAddress: config.node.bind,
     restarts: createBackoff(nowMs),
     locks: createKeyedLock(),

@@ -1,5 +1,5 @@
 /** Which containers' published ports are open on this node, and under which epoch. */
-import type { GateOrder, Gates } from "../adapters/gate.ts";
+import { type Gate, type GateOrder, openGate } from "../adapters/gate.ts";
 import type { ContainerName, Epoch, ProjectId } from "../workflows/ids.ts";
 
 interface OpenContainer {
@@ -10,37 +10,48 @@ interface OpenContainer {
 }
 
 export interface GateRegistry {
+  /** Opens all of the container's ports; those of an earlier epoch are closed first. */
   open(opened: OpenContainer): Promise<void>;
-  /** Stops listening at once; connections under way end within the grace time. */
-  close(project: ProjectId, container: ContainerName): Promise<void>;
+  /**
+   * Stops listening before it returns. Connections under way end with their container, or after a
+   * grace time; nobody waits for them, because the container is asked to stop meanwhile.
+   */
+  close(project: ProjectId, container: ContainerName): void;
   list(project?: ProjectId): OpenContainer[];
+  /** Closes everything, and waits for the connections' grace time. */
   closeAll(): Promise<void>;
 }
 
-/** Requests under way may finish while their container is being asked to stop. */
 const CLOSE_GRACE_MS = 5_000;
 
-export const createGateRegistry = (gates: Gates): GateRegistry => {
-  const opened = new Map<string, OpenContainer>();
+export const createGateRegistry = (): GateRegistry => {
+  const opened = new Map<string, OpenContainer & { readonly gates: readonly Gate[] }>();
   const keyOf = (project: ProjectId, container: ContainerName) => `${project}/${container}`;
-  const apply = (): Promise<void> =>
-    gates.reconcile(
-      [...opened.values()].flatMap(({ orders }) => orders),
-      CLOSE_GRACE_MS,
-    );
+  const closeGates = (key: string): Promise<unknown> => {
+    const gates = opened.get(key)?.gates ?? [];
+    opened.delete(key);
+    return Promise.all(gates.map((gate) => gate.close(CLOSE_GRACE_MS)));
+  };
   return {
     open: async (container) => {
-      opened.set(keyOf(container.project, container.container), container);
-      await apply();
+      const key = keyOf(container.project, container.container);
+      void closeGates(key);
+      const gates: Gate[] = [];
+      try {
+        for (const order of container.orders) gates.push(await openGate(order));
+      } catch (error) {
+        await Promise.all(gates.map((gate) => gate.close(0)));
+        throw error;
+      }
+      opened.set(key, { ...container, gates });
     },
-    close: async (project, container) => {
-      if (opened.delete(keyOf(project, container))) await apply();
+    close: (project, container) => {
+      void closeGates(keyOf(project, container));
     },
     list: (project) =>
       [...opened.values()].filter((open) => project === undefined || open.project === project),
     closeAll: async () => {
-      opened.clear();
-      await gates.closeAll(CLOSE_GRACE_MS);
+      await Promise.all([...opened.keys()].map(closeGates));
     },
   };
 };

@@ -7,7 +7,7 @@ import type { NodePorts } from "../functions/node-ports.ts";
 import { startContainer } from "../functions/start-containers/start-container.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { ProjectId } from "../workflows/ids.ts";
-import { assignNode, type RunOrder } from "../workflows/node/assignment.ts";
+import { assignNode, type NodeAssignment, type RunOrder } from "../workflows/node/assignment.ts";
 import { type Action, type Observed, reconcile } from "../workflows/node/reconcile.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import type { Backoff } from "./backoff.ts";
@@ -39,7 +39,7 @@ export const reconcileProject = (
       const actions = reconcile(assignment, await observe(ports, project, signal));
       let isStarted = false;
       for (const action of actions) {
-        isStarted = (await perform(ports, project, action, signal)) || isStarted;
+        isStarted = (await perform(ports, project, assignment, action, signal)) || isStarted;
       }
       if (!isStarted || pass >= PASSES_MAX) return loaded.state;
     }
@@ -74,17 +74,20 @@ const observe = async (
 const perform = async (
   ports: AgentPorts,
   project: ProjectId,
+  assignment: NodeAssignment,
   action: Action,
   signal: AbortSignal,
 ): Promise<boolean> => {
   switch (action.kind) {
     case "close-gate":
-      await ports.gates.close(project, action.container);
+      ports.gates.close(project, action.container);
       return false;
     case "stop": {
       const name = containerName(project, action.container, action.epoch);
-      await ports.gates.close(project, action.container);
-      await ports.docker.stopContainer(name, STRAY_GRACE_MS, signal);
+      ports.gates.close(project, action.container);
+      const order = assignment.run.find(({ container }) => container === action.container);
+      const graceMs = order?.spec.stopGracePeriodMs ?? STRAY_GRACE_MS;
+      await ports.docker.stopContainer(name, graceMs, signal);
       await ports.docker.removeContainer(name, signal);
       ports.log.warn(
         { project, container: action.container, epoch: action.epoch },
@@ -116,7 +119,7 @@ const restart = async (
   const name = containerName(project, order.container, order.epoch);
   if (!ports.restarts.isDue(name)) return false;
   ports.restarts.note(name);
-  await ports.gates.close(project, order.container);
+  ports.gates.close(project, order.container);
   try {
     await startContainer(ports, project, order, signal);
     ports.log.info(

@@ -43,7 +43,7 @@ export const createNodeAgent = (
   const look = async (project: ProjectId): Promise<void> => {
     const state = await reconcileProject(ports, project, signal);
     if (state === null) return;
-    await tendCaches(ports, project, state);
+    if (state.deploy === null) await tendCaches(ports, project, signal);
     for (const { deployId, step } of assignNode(state, ports.node).steps) {
       // Not awaited: a step may take hours, and reports by itself.
       perform(stepMessage(project, deployId, step)).catch((error: unknown) =>

@@ -6,12 +6,24 @@ import type { ProjectId } from "../workflows/ids.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 
-export const tendCaches = async (
+/** Under the staging lock, on a record read inside it: a deploy may begin to stage at any time. */
+export const tendCaches = (
+  ports: AgentPorts,
+  project: ProjectId,
+  signal: AbortSignal,
+): Promise<void> =>
+  ports.locks.run(`stage ${project}`, async () => {
+    const loaded = await ports.records.load(project, signal);
+    if (loaded !== null && loaded.state.deploy === null) {
+      await dropSurplus(ports, project, loaded.state);
+    }
+  });
+
+const dropSurplus = async (
   ports: AgentPorts,
   project: ProjectId,
   state: ProjectState,
 ): Promise<void> => {
-  if (state.deploy !== null) return;
   for (const volume of await ports.disk.listVolumes(project)) {
     const copies = await ports.disk.listCopies(project, volume);
     const origin = state.volumes[volume]?.origin;

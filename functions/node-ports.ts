@@ -57,7 +57,8 @@ export interface VolumeEngine {
 
 /** Published ports of this node's containers. Closed unless opened here. */
 export interface GatePort {
-  close(project: ProjectId, container: ContainerName): Promise<void>;
+  /** From its return on no new connection is taken. */
+  close(project: ProjectId, container: ContainerName): void;
 }
 
 export interface NodePorts {

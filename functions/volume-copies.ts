@@ -174,7 +174,9 @@ export const materialise = async (
   const fits = ({ role, marker }: Copy) =>
     (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
   if (!copies.some(fits)) {
-    await stage(ports, { project, volume, snapshotId, isOwner: true }, signal);
+    await ports.locks.run(`stage ${project}`, () =>
+      stage(ports, { project, volume, snapshotId, isOwner: true }, signal),
+    );
   }
   const ready = (await disk.listCopies(project, volume)).find(fits);
   if (ready === undefined) throw noLineage(ports, project, order);

@@ -51,7 +51,7 @@ const stopMoved = async (
     const isMoved = parsed !== null && work.deploy.containers[parsed.container] !== undefined;
     return isMoved ? [{ name, ...parsed }] : [];
   });
-  for (const { container } of ours) await ports.gates.close(project, container);
+  for (const container of keysOf(work.deploy.containers)) ports.gates.close(project, container);
   await Promise.all(
     ours.map(async ({ name, container }) => {
       const move = work.deploy.containers[container];
