@@ -19,6 +19,8 @@ import { applyXattrs } from "./metadata.ts";
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
+const DOT = Buffer.from(".");
+
 interface OpenDirectory {
   readonly path: Buffer;
   readonly fd: number;
@@ -30,6 +32,9 @@ interface OpenDirectory {
 export interface Place {
   /** A path through the parent's descriptor; valid until the next call of `enter`. */
   readonly at: Buffer;
+  /** The same, as the system calls of the port want it. */
+  readonly directoryFd: number;
+  readonly name: Buffer;
   /** Something of exactly this name stands there from before. */
   readonly isThere: boolean;
 }
@@ -37,7 +42,8 @@ export interface Place {
 export interface DirectoryStack {
   /** Where a child of an open directory can be reached; leaves the directories beside it. */
   enter(path: Buffer): Place;
-  push(entry: DirectoryEntry, place: Place): void;
+  /** `isThere`: it may have something in it. */
+  push(entry: DirectoryEntry, at: Buffer, isThere: boolean): void;
   /** Finishes all directories that are still open, the root included. */
   leaveAll(): void;
   /** Closes every descriptor; harmless to repeat. */
@@ -63,16 +69,18 @@ export const openDirectoryStack = (root: string, fileSystem: FileSystem): Direct
       }
       last = path;
       splitPath(path);
-      if (path.length === 0 && rootFd !== null) return { at: throughFd(rootFd), isThere: true };
+      if (path.length === 0 && rootFd !== null) {
+        return { at: throughFd(rootFd), directoryFd: rootFd, name: DOT, isThere: true };
+      }
       const parent = path.subarray(0, Math.max(0, path.lastIndexOf("/")));
       const name = path.subarray(path.lastIndexOf("/") + 1);
       while (stack.length > 0 && stack.at(-1)?.path.equals(parent) !== true) leave();
       const directory = stack.at(-1);
       if (directory === undefined) throw refuseEntry(path, "lies in no directory of the snapshot");
       const isThere = directory.strays.delete(name.toString("latin1"));
-      return { at: throughFd(directory.fd, name), isThere };
+      return { at: throughFd(directory.fd, name), directoryFd: directory.fd, name, isThere };
     },
-    push: (entry, { at, isThere }) => {
+    push: (entry, at, isThere) => {
       const fd = openSync(at, DIRECTORY);
       const names = isThere ? readdirSync(throughFd(fd), { encoding: "buffer" }) : [];
       const strays = new Set(names.map((name) => name.toString("latin1")));

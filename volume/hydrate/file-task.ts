@@ -82,6 +82,7 @@ export const openFile = (request: OpenFileRequest): FileTask => {
     },
     finish: () => {
       if (blocks.digestFile(entry.size) !== entry.digest) throw corrupt(entry);
+      // Always, and before the mode: it clears setuid.
       fchownSync(opened(), entry.uid, entry.gid);
       fchmodSync(opened(), entry.mode);
       applyXattrs(opened(), entry, fileSystem);
@@ -133,7 +134,11 @@ const prepare = (
 ): { pieces: readonly Extent[]; blocks: BlockDigests } => {
   const blocks = start.blocks?.copy() ?? createBlockDigests();
   const { pieces, holes } = compareExtents(start.extents, entry.extents);
-  if (start.size !== entry.size) ftruncateSync(start.fd, entry.size);
+  // Writing the last piece sets the size; only a hole at the end, or a cut, needs a call of its own.
+  const last = pieces.at(-1);
+  const endsWithPiece = last !== undefined && last.offset + last.length === entry.size;
+  const isGrown = start.size < entry.size && endsWithPiece;
+  if (start.size !== entry.size && !isGrown) ftruncateSync(start.fd, entry.size);
   blocks.truncate(Math.ceil(entry.size / blockBytes));
   for (const { offset, length } of holes) {
     if (offset >= entry.size) continue;

@@ -11,12 +11,14 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
+import { describeEntry } from "../content-digest.ts";
 import type { Entry, FileEntry } from "../entry.ts";
 import type { FileSystem } from "../file-system.ts";
 import type { FoundEntry, IndexCursor } from "../index-cursor.ts";
 import type { IndexedEntry } from "../local-index.ts";
 import type { ObjectStore } from "../object-store.ts";
 import type { Clones } from "../scan/clones.ts";
+import { sameIdentity } from "../scan/read-file.ts";
 import { isGone } from "../scan/walk.ts";
 import { refuseEntry } from "./budget.ts";
 import { openDirectoryStack, type Place } from "./directory-stack.ts";
@@ -54,6 +56,14 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
   const stack = openDirectoryStack(directory, fileSystem);
   const batch = openFillBatch(options, signal);
   const placeFile = async (entry: FileEntry, place: Place, old: FoundEntry | null) => {
+    const kept = baseDirectory === null ? keepUntouched(entry, place, old, fileSystem) : null;
+    if (kept !== null) {
+      counts.files += 1;
+      counts.bytes += entry.size;
+      counts.reusedBytes += entry.size;
+      if (kept.clone !== null) clones.keep(kept.clone);
+      return () => kept;
+    }
     const task: FileTask = openFile({ ...place, entry, old, baseDirectory, fileSystem, clones });
     counts.files += 1;
     counts.reusedBytes += task.reusedBytes;
@@ -70,7 +80,7 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       const place = stack.enter(entry.path);
       if (entry.type === "file") return placeFile(entry, place, old);
       if (entry.type === "directory") {
-        stack.push(entry, placeDirectory(entry.path, place));
+        stack.push(entry, place.at, placeDirectory(entry.path, place));
       } else {
         placeOther(entry, place, directory, fileSystem);
       }
@@ -88,13 +98,27 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
   };
 };
 
-/** The place as a directory, and whether it is one that may have something in it. */
-const placeDirectory = (path: Buffer, { at, isThere }: Place): Place => {
-  if (path.length === 0) return { at, isThere };
-  if (isThere && lstatSync(at).isDirectory()) return { at, isThere };
+/** Whether there was a directory already, which may have something in it. */
+const placeDirectory = (path: Buffer, { at, isThere }: Place): boolean => {
+  if (path.length === 0) return true;
+  if (isThere && lstatSync(at).isDirectory()) return true;
   if (isThere) rmSync(at);
   create(path, () => mkdirSync(at, 0o700));
-  return { at, isThere: false };
+  return false;
+};
+
+/** The old file as it is, when it is untouched and what the snapshot has: most files of a delta. */
+const keepUntouched = (
+  entry: FileEntry,
+  { directoryFd, name, isThere }: Place,
+  old: FoundEntry | null,
+  fileSystem: FileSystem,
+): IndexedEntry | null => {
+  if (!isThere || old === null || old.identity === null || old.entry.type !== "file") return null;
+  if (old.entry.digest !== entry.digest) return null;
+  const isIt = sameIdentity(old.identity, fileSystem.statAt(directoryFd, name));
+  if (!isIt || describeEntry(old.entry) !== describeEntry(entry)) return null;
+  return { entry, identity: old.identity, blocks: old.blocks, clone: old.clone };
 };
 
 const placeOther = (
