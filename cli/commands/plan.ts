@@ -48,7 +48,8 @@ export const planCommand: CommandModule<object, Arguments> = {
     const resolved = await resolveDesired(control, { ...state, desired: request }, signal);
     if (resolved?.type !== "deploy.resolved") {
       const reason = resolved?.type === "deploy.unresolvable" ? resolved.reason : "nothing to plan";
-      process.stderr.write(`${reason}\n`);
+      if (args.json) process.stdout.write(`${JSON.stringify({ kind: "unresolvable", reason })}\n`);
+      else process.stderr.write(`${reason}\n`);
       process.exitCode = EXIT.failed;
       return;
     }
