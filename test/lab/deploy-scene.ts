@@ -109,7 +109,8 @@ export const appFile = ({ tag, node, port }: AppOptions): string => `web:
     - "${port}:8080"
     healthcheck:
       test: ["CMD", "node", "-e", "fetch('http://127.0.0.1:8080/health').then(r => process.exit(r.ok ? 0 : 1))"]
-      retries: 5
+      interval: 2s
+      retries: 4
     stop_grace_period: 5s
     deploy:
       placement:

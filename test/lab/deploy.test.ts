@@ -41,6 +41,8 @@ describe.each(variants)("on $store with $queue", ({ store, queue, port }) => {
     );
     expect(first.output).toContain("recorded");
     expect(await scene.ended(first.commit)).toMatchObject({ result: "deployed", gapMs: null });
+    // The ports open when the node has read the commit, a moment after it.
+    expect(await readNotes(at(0))).toEqual([]);
     for (const text of ["a", "b", "c"]) await addNote(at(0), text);
 
     const second = await scene.repository.push(
