@@ -16,6 +16,7 @@ import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
 import { openSegmentWriter } from "./segment-writer.ts";
 import { encodeSnapshot, SNAPSHOT_FORMAT, type Snapshot } from "./snapshot.ts";
+import { translateSystemError } from "./system-errors.ts";
 import { endsSegment } from "./tree.ts";
 
 /** One tick of the coarsest file system clock in use (HZ=100), twice. */
@@ -135,7 +136,7 @@ export const writeSnapshot = async (
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
   } catch (error) {
     index.abandon();
-    throw error;
+    throw translateSystemError(error, `snapshot ${snapshotId}`);
   } finally {
     found?.close();
   }

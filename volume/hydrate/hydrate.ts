@@ -16,6 +16,7 @@ import type { ObjectStore } from "../object-store.ts";
 import { corruptTree, readSegments } from "../read-segments.ts";
 import { openClones } from "../scan/clones.ts";
 import { readSnapshot } from "../snapshot.ts";
+import { translateSystemError } from "../system-errors.ts";
 import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts";
 import { openSources } from "./open-sources.ts";
 import { openPlacer } from "./place-entries.ts";
@@ -125,7 +126,7 @@ export const hydrate = async (
     clones.sweep();
   } catch (error) {
     index.abandon();
-    throw error;
+    throw translateSystemError(error, `hydrate of ${snapshotId}`);
   } finally {
     placer.close();
     for (const source of sources.indexes) source.close();
