@@ -8,7 +8,7 @@ import { awaitedProgress } from "./awaited-progress.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
 import { formatMs } from "./format.ts";
-import { renderWords } from "./render-progress.ts";
+import { nameStep, renderWords } from "./render-progress.ts";
 import { showEnded, showRunning } from "./show-deploy.ts";
 
 const POLL_MS = 250;
@@ -96,7 +96,9 @@ const lineView = (deployId: string, nowMs: () => number): View => {
       phasesSaid = deploy.timeline.length;
       if (nowMs() - saidAtMs < PROGRESS_LINE_EVERY_MS) return;
       saidAtMs = nowMs();
-      for (const told of progress) write(saidAtMs - beganAtMs, renderWords(told, saidAtMs));
+      for (const told of progress) {
+        write(saidAtMs - beganAtMs, renderWords(nameStep(told), told, saidAtMs));
+      }
     },
     end: () => undefined,
   };

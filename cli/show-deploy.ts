@@ -9,7 +9,7 @@ import type {
   TimelineEntry,
 } from "../workflows/record.ts";
 import { formatBytes, formatMs, formatTime } from "./format.ts";
-import { renderBar } from "./render-progress.ts";
+import { nameStep, renderBar } from "./render-progress.ts";
 
 const route = (from: string | null | undefined, to: string | null | undefined): string =>
   from === to ? `stays on ${to}` : `${from ?? "(new)"} → ${to ?? "(detached)"}`;
@@ -49,7 +49,7 @@ export const showRunning = (
     return `    volume ${name}: ${route(move?.from?.node, move?.to)}${rounds}`;
   }),
   ...showTimeline(deploy.timeline, nowMs),
-  ...progress.map((told) => `    ${renderBar(told, nowMs)}`),
+  ...progress.map((told) => `    ${renderBar(nameStep(told), told, nowMs)}`),
   `    if it stops now: ${IF_IT_STOPS[deploy.phase.name]}`,
   `    waits for ${deploy.phase.awaits.map(({ step, node }) => `${step} of ${node}`).join(", ")}`,
   ...(deploy.predictedPauseMs === null

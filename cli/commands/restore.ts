@@ -6,6 +6,7 @@ import { TerminalError } from "../../volume/errors.ts";
 import { hydrate } from "../../volume/hydrate/hydrate.ts";
 import { openContext } from "../context.ts";
 import { formatBytes } from "../format.ts";
+import { openLiveProgress } from "../live-progress.ts";
 import { findPlace } from "../snapshot-place.ts";
 
 interface Arguments {
@@ -39,6 +40,7 @@ export const restoreCommand: CommandModule<object, Arguments> = {
     mkdirSync(dirname(directory), { recursive: true });
     // Beside the target: the index must be on its file system, and goes when the files are there.
     const work = mkdtempSync(join(dirname(directory), ".bagage-restore-"));
+    const live = openLiveProgress(place.snapshotId, context.control.nowMs);
     try {
       const { files, bytes, fetchedBytes } = await hydrate(
         {
@@ -47,9 +49,11 @@ export const restoreCommand: CommandModule<object, Arguments> = {
           indexFile: join(work, "index"),
           base: null,
           fileSystem: linuxFileSystem,
+          onProgress: ({ bytes: doneBytes, bytesTotal: totalBytes, fetchedBytes }) =>
+            live.tell({ doneBytes, totalBytes, transferredBytes: fetchedBytes }),
         },
         context.signal,
-      );
+      ).finally(live.end);
       process.stdout.write(
         `${place.snapshotId}: ${files} files, ${formatBytes(bytes)} in ${directory} (fetched ${formatBytes(fetchedBytes)})\n`,
       );

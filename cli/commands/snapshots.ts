@@ -5,11 +5,12 @@ import type { Entry } from "../../volume/entry.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { diffSnapshots, findEntry, listEntries } from "../../volume/list-entries.ts";
 import { readContent } from "../../volume/read-content.ts";
-import { verifySnapshot } from "../../volume/verify.ts";
+import { type VerifyProgress, verifySnapshot } from "../../volume/verify.ts";
 import { VolumeName } from "../../workflows/ids.ts";
 import { openContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatBytes, formatTable, formatTime } from "../format.ts";
+import { openLiveProgress } from "../live-progress.ts";
 import { findPlace } from "../snapshot-place.ts";
 
 const say = (line: string): void => {
@@ -135,7 +136,11 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
   handler: async (args) => {
     const context = await openContext();
     const place = await findPlace(context, args.project, args.snapshot);
-    const report = await verifySnapshot({ ...place, readData: args.readData }, context.signal);
+    const live = openLiveProgress(place.snapshotId, context.control.nowMs);
+    const onProgress = ({ checkedBytes }: VerifyProgress) =>
+      live.tell({ doneBytes: checkedBytes, totalBytes: null, transferredBytes: checkedBytes });
+    const options = { ...place, readData: args.readData, onProgress };
+    const report = await verifySnapshot(options, context.signal).finally(live.end);
     if (args.json) say(JSON.stringify(report));
     else {
       for (const { object, problem, paths, pathCount } of report.problems) {
