@@ -63,15 +63,15 @@ export const reachRepository = async (
   return { ...run, config: [...pinConfig(address, pinned), ...tokenConfig(address, credentials)] };
 };
 
-interface PinnedHost {
+export interface PinnedHost {
   readonly host: string;
   readonly ip: string;
 }
 
 /** All addresses must be allowed: which one a client takes is not for the name server to choose. */
-const pinHost = async (
+export const pinHost = async (
   host: string,
-  { policy, resolveHost = resolveBySystem }: ReachRequest,
+  { policy, resolveHost = resolveBySystem }: Pick<ReachRequest, "policy" | "resolveHost">,
 ): Promise<PinnedHost> => {
   const addresses = isIP(host) === 0 ? await resolveHost(host) : [host];
   for (const address of addresses) checkRepositoryAddress(address, policy);

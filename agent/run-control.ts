@@ -1,13 +1,13 @@
 /** The control functions as a long-running process: the same handlers that run as Lambdas. */
 import type { Queue } from "../adapters/sqs.ts";
 import { consumeQueue } from "../adapters/sqs-consumer.ts";
-import { createHandleControlMessage } from "../functions/advance-deploy/handle-control-message.ts";
+import { createHandler as createAdvanceHandler } from "../functions/advance-deploy/handler.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
-import { createHandler } from "../functions/receive-git-push/handler.ts";
-import { sqsBatch } from "../functions/sqs-batch.ts";
-import { sweep } from "../functions/sweep/sweep.ts";
+import { createHandler as createPushHandler } from "../functions/receive-git-push/handler.ts";
+import { createHandler as createSweepHandler } from "../functions/sweep/handler.ts";
+import { localContext } from "./local-context.ts";
 
 const CONCURRENCY = 4;
 const BODY_BYTES_MAX = 25 * 2 ** 20;
@@ -26,22 +26,19 @@ export interface ControlOptions {
 /** Runs until the signal aborts, then finishes or hands back what it holds. */
 export const runControl = async (options: ControlOptions, signal: AbortSignal): Promise<void> => {
   const { ports, queue, listen } = options;
-  const handleMessage = createHandleControlMessage(ports);
-  const handleBatch = sqsBatch(
-    (record) => handleMessage(record, signal),
-    (error) => ports.log.error({ err: error }, "message.failed"),
-  );
+  const advance = createAdvanceHandler(ports, signal);
+  const sweep = createSweepHandler(ports, signal);
   const server = await startLambdaHttpServer({
     ...listen,
     bodyBytesMax: BODY_BYTES_MAX,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     closeGraceMs: CLOSE_GRACE_MS,
-    handler: createHandler(createPushPorts(ports)),
+    handler: createPushHandler(createPushPorts(ports)),
   });
   options.onListening(server.url);
   const sweeping = async (): Promise<void> => {
     while (!signal.aborted) {
-      await sweep(ports, signal).catch((error: unknown) => {
+      await sweep({}, localContext("sweep")).catch((error: unknown) => {
         if (!signal.aborted) ports.log.error({ err: error }, "sweep.failed");
       });
       await options.sleep(options.sweepMs, signal).catch(() => undefined);
@@ -50,7 +47,12 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
   try {
     const onError = (error: unknown) => ports.log.error({ err: error }, "queue.unreachable");
     const consuming = consumeQueue(
-      { queue, handleBatch, concurrency: CONCURRENCY, onError },
+      {
+        queue,
+        handleBatch: (event) => advance(event, localContext("advance-deploy")),
+        concurrency: CONCURRENCY,
+        onError,
+      },
       signal,
     );
     await Promise.all([sweeping(), consuming]);

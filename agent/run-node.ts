@@ -4,19 +4,20 @@
  */
 import type { SQSRecord } from "aws-lambda";
 import { nodeLabels, parseLabels } from "../functions/container-names.ts";
-import { createHydrateVolume } from "../functions/hydrate-volume/hydrate-volume.ts";
+import { createHandler as createHydrateHandler } from "../functions/hydrate-volume/handler.ts";
 import { createMeasureVolume } from "../functions/measure-volume/measure-volume.ts";
 import { NodeMessage, STEP_FUNCTIONS, type StepMessage } from "../functions/messages.ts";
-import { createSnapshotVolume } from "../functions/snapshot-volume/snapshot-volume.ts";
+import { createHandler as createSnapshotHandler } from "../functions/snapshot-volume/handler.ts";
 import { sqsBatch } from "../functions/sqs-batch.ts";
-import { createStartContainers } from "../functions/start-containers/start-containers.ts";
-import { createStopContainers } from "../functions/stop-containers/stop-containers.ts";
-import { TerminalError } from "../volume/errors.ts";
+import { createHandler as createStartHandler } from "../functions/start-containers/handler.ts";
+import { createHandler as createStopHandler } from "../functions/stop-containers/handler.ts";
+import { RetryableError, TerminalError } from "../volume/errors.ts";
 import { stepKind } from "../workflows/deploy/steps.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
+import { localContext, localSqsEvent } from "./local-context.ts";
 import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
 import { refuseClone } from "./refuse-clone.ts";
 import { tendCaches } from "./tend-caches.ts";
@@ -137,18 +138,29 @@ const stepMessage = (
 
 /** One run of a step at a time, however often it is asked for. */
 const createStepRunner = (ports: AgentPorts, signal: AbortSignal) => {
-  const functions = {
-    "volume.snapshot": createSnapshotVolume(ports),
-    "volume.hydrate": createHydrateVolume(ports),
-    "containers.stop": createStopContainers(ports),
-    "containers.start": createStartContainers(ports),
+  const handlers = {
+    "volume.snapshot": createSnapshotHandler(ports, signal),
+    "volume.hydrate": createHydrateHandler(ports, signal),
+    "containers.stop": createStopHandler(ports, signal),
+    "containers.start": createStartHandler(ports, signal),
+  };
+  const invoke = async (message: StepMessage): Promise<void> => {
+    const { batchItemFailures } = await handlers[message.type](
+      localSqsEvent(message),
+      localContext(message.type),
+    );
+    if (batchItemFailures.length > 0) {
+      throw new RetryableError(`${message.step} did not come to its end`, {
+        code: "step-unfinished",
+      });
+    }
   };
   const running = new Map<string, Promise<void>>();
   return (message: StepMessage): Promise<void> => {
     const key = `${message.deployId} ${message.step}`;
     const known = running.get(key);
     if (known !== undefined) return known;
-    const run = functions[message.type](message, signal).finally(() => running.delete(key));
+    const run = invoke(message).finally(() => running.delete(key));
     running.set(key, run);
     return run;
   };

@@ -1,0 +1,73 @@
+/**
+ * The control functions' ports inside Lambda: made once per cold start from the environment, with the
+ * secrets that the environment names (never holds) fetched from the Parameter Store.
+ */
+import { randomUUID } from "node:crypto";
+import { GetParametersCommand, SSMClient } from "@aws-sdk/client-ssm";
+import { systemClock } from "../adapters/clock.ts";
+import { createGitOverHttp } from "../adapters/git-over-http.ts";
+import { createLogger } from "../adapters/log.ts";
+import { openStore } from "../adapters/open-store.ts";
+import { openProjectRecords } from "../adapters/project-records.ts";
+import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
+import { readConfig } from "./config.ts";
+import type { ControlPorts } from "./control-ports.ts";
+
+/** `BAGAGE_S3_SECRET_KEY_PARAMETER=/bagage/prod/secret` names where the value of the rest is. */
+const PARAMETER_SUFFIX = "_PARAMETER";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment with the named parameters' values in it. */
+export const fetchParameters = async (environment: Environment): Promise<Environment> => {
+  const named = Object.entries(environment).flatMap(([key, name]) =>
+    key.startsWith("BAGAGE_") && key.endsWith(PARAMETER_SUFFIX) && name !== undefined
+      ? [{ key: key.slice(0, -PARAMETER_SUFFIX.length), name }]
+      : [],
+  );
+  if (named.length === 0) return environment;
+  const client = new SSMClient({});
+  const command = new GetParametersCommand({
+    Names: [...new Set(named.map(({ name }) => name))],
+    WithDecryption: true,
+  });
+  const { Parameters = [] } = await client.send(command);
+  const values = named.map(({ key, name }) => {
+    const value = Parameters.find((parameter) => parameter.Name === name)?.Value;
+    if (value === undefined) throw new Error(`the Parameter Store has no ${name}, for ${key}`);
+    return [key, value] as const;
+  });
+  return { ...environment, ...Object.fromEntries(values) };
+};
+
+export const connectLambda = async (environment: Environment): Promise<ControlPorts> => {
+  const config = readConfig(await fetchParameters(environment));
+  const store = await openStore(config.store);
+  const nowMs = () => systemClock.nowMs();
+  const { endpoint, region, credentials } = config.sqs;
+  const client = connectSqs({
+    region,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials !== undefined && { credentials }),
+  });
+  const queues = new Map<string, Promise<Queue>>();
+  const open = (name: string, signal: AbortSignal): Promise<Queue> => {
+    const known = queues.get(name) ?? openQueue({ client, queue: name }, signal);
+    queues.set(name, known);
+    known.catch(() => queues.delete(name));
+    return known;
+  };
+  return {
+    store,
+    records: openProjectRecords({ store, nowMs, newUuid: randomUUID }),
+    git: createGitOverHttp({ policy: config.git }),
+    send: async (name, message, signal) => sendMessage(await open(name, signal), message, signal),
+    nowMs,
+    newUuid: randomUUID,
+    log: createLogger({
+      level: config.logLevel,
+      name: "bagage",
+      secrets: () => [config.store.secretAccessKey].filter((secret) => secret !== ""),
+    }),
+  };
+};

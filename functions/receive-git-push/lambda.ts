@@ -1,0 +1,7 @@
+/** The Lambda's entry: connects once per cold start. */
+
+import { connectLambda } from "../lambda-ports.ts";
+import { createPushPorts } from "../push-ports.ts";
+import { createHandler } from "./handler.ts";
+
+export const handler = createHandler(createPushPorts(await connectLambda(process.env)));

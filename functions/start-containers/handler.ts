@@ -1,0 +1,7 @@
+/** The function as the node's runtime calls it, with the SQS event shape of a Lambda. */
+import type { NodePorts } from "../node-ports.ts";
+import { createStepHandler } from "../step-handler.ts";
+import { createStartContainers } from "./start-containers.ts";
+
+export const createHandler = (ports: NodePorts, processSignal?: AbortSignal) =>
+  createStepHandler(createStartContainers(ports), ports.log, processSignal);

@@ -1,0 +1,15 @@
+/** The timer's handler, the same under Lambda and under the local runtime. */
+import middy from "@middy/core";
+import type { ControlPorts } from "../control-ports.ts";
+import { sweep } from "./sweep.ts";
+
+/** What a schedule sends; nothing in it is needed. */
+export type ScheduledEvent = object;
+
+export const createHandler = (
+  ports: Pick<ControlPorts, "store" | "send" | "log">,
+  processSignal: AbortSignal = new AbortController().signal,
+) =>
+  middy<ScheduledEvent, { readonly hints: number }>().handler((_event, _context, { signal }) =>
+    sweep(ports, AbortSignal.any([signal, processSignal])),
+  );
