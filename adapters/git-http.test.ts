@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { CommitId } from "../workflows/ids.ts";
+import { createGitOverHttp } from "./git-over-http.ts";
 import { createGitSource, type GitSourceOptions } from "./git-source.ts";
 
 const signal = AbortSignal.timeout(60_000);
@@ -215,4 +216,33 @@ test("a certificate that nobody vouches for is refused", async () => {
       resolveHost: async () => ["127.0.0.1"],
     }),
   ).rejects.toMatchObject({ name: "TerminalError", code: "repository-untrusted" });
+});
+
+const LOOPBACK = { allowLocalRepositories: false, allowPrivateNetworks: true };
+const withoutGit = (
+  repository: string,
+  wanted = { ref: MAIN, file: "Deliverous" },
+  policy = LOOPBACK,
+) => createGitOverHttp({ policy }).resolve({ repository, commit: undefined, ...wanted }, signal);
+
+test("without a git program: a commit and its file are read, what is not there is null", async () => {
+  const url = `http://127.0.0.1:${await serve(backend)}/a.git`;
+  const found = await withoutGit(url);
+  expect({ ...found, file: Buffer.from(found?.file ?? []) }).toEqual(SERVED());
+  expect(await withoutGit(url, { ref: "refs/heads/gone", file: "Deliverous" })).toBeNull();
+  expect((await withoutGit(url, { ref: MAIN, file: "nothing" }))?.file).toBeNull();
+});
+
+test("47: without a git program: redirects, private addresses and other protocols are refused", async () => {
+  const port = await serve((_request, response) => {
+    response.writeHead(302, { location: "http://169.254.169.254/latest" }).end();
+  });
+  const refused = { code: "repository-refused" };
+  await expect(withoutGit(`http://127.0.0.1:${port}/a.git`)).rejects.toMatchObject(refused);
+  const strict = { allowLocalRepositories: false, allowPrivateNetworks: false };
+  const wanted = { ref: MAIN, file: "Deliverous" };
+  await expect(withoutGit("https://127.0.0.1/a.git", wanted, strict)).rejects.toMatchObject(
+    refused,
+  );
+  await expect(withoutGit("git@example.org:a.git")).rejects.toMatchObject(refused);
 });

@@ -70,6 +70,7 @@ const readCommit = async (remote: Remote, { ref, commit, file }: ResolveRequest)
   const tip = refs.find((found) => found.ref === ref)?.oid;
   if (tip === undefined) return null;
   await git.init({ fs, dir });
+  await git.addRemote({ fs, dir, remote: "origin", url });
   const depth = commit === undefined || commit === tip ? 1 : DEPTH_MAX;
   await git.fetch({ ...remote, ref, depth, singleBranch: true, tags: false });
   const oid = commit ?? tip;
