@@ -16,7 +16,7 @@ export default defineConfig({
             "{workflows,volume,adapters,functions,agent,cli,infra,bench}/**/*.test.ts",
             "test/*.test.ts",
           ],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
       {

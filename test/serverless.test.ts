@@ -136,7 +136,9 @@ const record = (messageId: string, body: string): SQSEvent["Records"][number] =>
   awsRegion: "eu-west-3",
 });
 
-test("18, 20: the bundle of advance-deploy gives back only the message that failed", async () => {
+test("18, 20: the bundle of advance-deploy gives back only the message that failed", {
+  timeout: 120_000,
+}, async () => {
   const { handler } = await load("advance-deploy");
   const hint = JSON.stringify({ type: "garbage.hint", version: 1, project: "nobody" });
   const event: SQSEvent = {
@@ -146,7 +148,9 @@ test("18, 20: the bundle of advance-deploy gives back only the message that fail
   expect(response).toEqual({ batchItemFailures: [{ itemIdentifier: "bad" }] });
 });
 
-test("the bundles of the sweep and the webhook answer real event shapes", async () => {
+test("the bundles of the sweep and the webhook answer real event shapes", {
+  timeout: 120_000,
+}, async () => {
   const { handler: sweep } = await load("sweep");
   expect(await sweep({ source: "aws.events" }, localContext("sweep"))).toEqual({ hints: 0 });
   const { handler: receive } = await load("receive-git-push");
