@@ -12,6 +12,7 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  type PutObjectCommandInput,
   S3Client,
 } from "@aws-sdk/client-s3";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
@@ -39,6 +40,7 @@ const PAUSE_MAX_MS = 5_000;
 const DELETE_KEYS_MAX = 1_000;
 
 export interface S3ObjectStore extends ObjectStore {
+  putWithDigest: NonNullable<ObjectStore["putWithDigest"]>;
   /** Whether the bucket keeps versions, in which a conditional write may be ignored. */
   isVersioned(signal: AbortSignal): Promise<boolean>;
   close(): void;
@@ -94,24 +96,18 @@ export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
   };
   return {
     put: async (key, body, { ifAbsent, contentType }, signal) => {
-      const command = () =>
-        new PutObjectCommand({
-          Bucket,
-          Key: key,
-          Body: body,
-          ContentLength: body.length,
-          ContentMD5: contentMd5(body),
-          ContentType: contentType ?? "application/octet-stream",
-          ...(ifAbsent === true && { IfNoneMatch: "*" }),
-        });
+      const Key = key;
+      const ContentMD5 = contentMd5(body);
+      const ContentType = contentType ?? "application/octet-stream";
+      const create = { ...(ifAbsent === true && { IfNoneMatch: "*" }) };
+      const put = (client: S3Client) =>
+        putObject(client, { Bucket, Key, ContentMD5, ContentType, ...create }, body, signal);
       if (ifAbsent !== true) {
-        await retried(`PUT ${key}`, signal, (client) =>
-          client.send(command(), { abortSignal: signal }),
-        );
+        await retried(`PUT ${key}`, signal, put);
         return "stored";
       }
       try {
-        await once((client) => client.send(command(), { abortSignal: signal }));
+        await once(put);
         return "stored";
       } catch (error) {
         if (isTaken(error)) return "exists";
@@ -137,6 +133,10 @@ export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
         await retried("DELETE", signal, (client) => deleteObjects(client, Bucket, Objects, signal));
       }
     },
+    putWithDigest: (key, body, ContentMD5, signal) =>
+      retried(`PUT ${key}`, signal, (client) =>
+        putObject(client, { Bucket, Key: key, ContentMD5 }, body, signal),
+      ),
     isVersioned: (signal) =>
       retried("GET versioning", signal, async (client) => {
         const found = await client.send(new GetBucketVersioningCommand({ Bucket }), {
@@ -148,6 +148,16 @@ export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
       for (const client of clients) client.destroy();
     },
   };
+};
+
+const putObject = async (
+  client: S3Client,
+  input: Omit<PutObjectCommandInput, "Body" | "ContentLength">,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> => {
+  const command = new PutObjectCommand({ ...input, Body: body, ContentLength: body.length });
+  await client.send(command, { abortSignal: signal });
 };
 
 const headObject = async (

@@ -147,6 +147,23 @@ export const listedBytes = async (
   return sum;
 };
 
+const DELETE_KEYS_MAX = 1_000;
+
+/** Removes all that a volume's rows stored, restic's repository too: a lab's disk is small. */
+export const removeObjects = async (
+  { s3 }: EngineBench,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const store = openS3ObjectStore(s3);
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix, signal)) keys.push(key);
+  for (let at = 0; at < keys.length; at += DELETE_KEYS_MAX) {
+    await store.delete(keys.slice(at, at + DELETE_KEYS_MAX), signal);
+  }
+  store.close();
+};
+
 /** Milliseconds for rsync to bring a copy up to date from a daemon on this machine. */
 export const rsyncOverLoopback = async (
   source: string,
