@@ -5,29 +5,23 @@ import { AmbiguousError } from "../volume/errors.ts";
 import { createMemoryObjectStore } from "../volume/memory-object-store.ts";
 import type { ObjectStore, PutOutcome } from "../volume/object-store.ts";
 import { Epoch, ProjectId, Revision } from "../workflows/ids.ts";
+import { newProject } from "../workflows/new-project.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { openProjectRecords } from "./project-records.ts";
 import { recordKey } from "./store-keys.ts";
 
 const signal = new AbortController().signal;
 const project = ProjectId.parse("p");
+const SETTINGS = {
+  repository: "r",
+  ref: "refs/heads/main",
+  file: "Deliverous",
+  nodes: [],
+  constraints: [],
+};
 const state = (epoch: number): ProjectState => ({
-  project,
-  settings: {
-    repository: "r",
-    ref: "refs/heads/main",
-    file: "Deliverous",
-    nodes: [],
-    constraints: [],
-  },
+  ...newProject(project, SETTINGS),
   epochCounter: Epoch.parse(epoch),
-  commit: null,
-  containers: {},
-  volumes: {},
-  deploy: null,
-  desired: null,
-  history: [],
-  endedAttempts: [],
 });
 const open = (store: ObjectStore) =>
   openProjectRecords({ store, nowMs: () => 0, newUuid: randomUUID });

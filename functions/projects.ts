@@ -5,8 +5,9 @@ import type { ProjectRecords } from "../adapters/project-records.ts";
 import { secretKey } from "../adapters/store-keys.ts";
 import { ConflictError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
-import { Epoch, type ProjectId } from "../workflows/ids.ts";
-import type { ProjectSettings, ProjectState } from "../workflows/record.ts";
+import type { ProjectId } from "../workflows/ids.ts";
+import { newProject } from "../workflows/new-project.ts";
+import type { ProjectSettings } from "../workflows/record.ts";
 import { encodeJson, readJsonObject } from "./json-object.ts";
 
 /** Several secrets may be good at once, so that one can be replaced without a gap. */
@@ -16,19 +17,6 @@ export interface ProjectPorts {
   readonly store: ObjectStore;
   readonly records: ProjectRecords;
 }
-
-const emptyState = (project: ProjectId, settings: ProjectSettings): ProjectState => ({
-  project,
-  settings,
-  epochCounter: Epoch.parse(0),
-  commit: null,
-  containers: {},
-  volumes: {},
-  deploy: null,
-  desired: null,
-  history: [],
-  endedAttempts: [],
-});
 
 /** Creates the project and its webhook secret, which is returned and not shown again. */
 export const addProject = async (
@@ -43,7 +31,7 @@ export const addProject = async (
   try {
     if ((await ports.records.load(project, signal)) !== null) throw taken(project);
     await ports.store.put(secretKey(project), encodeJson(secrets), {}, signal);
-    await ports.records.save(project, null, emptyState(project, settings), signal);
+    await ports.records.save(project, null, newProject(project, settings), signal);
   } catch (error) {
     throw error instanceof ConflictError ? taken(project) : error;
   }

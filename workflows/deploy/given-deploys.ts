@@ -10,6 +10,7 @@ import {
   SnapshotId,
   VolumeName,
 } from "../ids.ts";
+import { newProject } from "../new-project.ts";
 import type { NodeStatus } from "../placement/node-status.ts";
 import type { Desired, ProjectState, SnapshotRef } from "../record.ts";
 import { decide } from "./decide.ts";
@@ -22,24 +23,13 @@ export const WEB = "web" as ContainerName;
 export const DATA = VolumeName.parse("data");
 export const commit = (letter: string) => CommitId.parse(letter.repeat(40));
 
-export const start: ProjectState = {
-  project: ProjectId.parse("p"),
-  settings: {
-    repository: "r",
-    ref: "refs/heads/main",
-    file: "Deliverous",
-    nodes: [],
-    constraints: [],
-  },
-  epochCounter: Epoch.parse(0),
-  commit: null,
-  containers: {},
-  volumes: {},
-  deploy: null,
-  desired: null,
-  history: [],
-  endedAttempts: [],
-};
+export const start: ProjectState = newProject(ProjectId.parse("p"), {
+  repository: "r",
+  ref: "refs/heads/main",
+  file: "Deliverous",
+  nodes: [],
+  constraints: [],
+});
 
 export const spec = (image: string, node: NodeId, volumes = [DATA]): ContainerSpec => ({
   image,
