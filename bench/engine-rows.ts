@@ -45,6 +45,17 @@ const FILES_FULL = 20_000;
 const CHANGED_ROWS = 2_000;
 const IMAGE_GIB = 14;
 
+const openTable = (bench: EngineBench, kind: FileSystemKind) => {
+  const rows: Row[] = [];
+  const add = (row: Omit<Row, "fileSystem" | "ratio">, ratio: number): void => {
+    rows.push({ ...row, fileSystem: kind, ratio });
+    bench.log(`${kind}: ${row.work}: ${row.ours.toFixed(0)} ${row.unit}, ${ratio.toFixed(2)}x`);
+  };
+  const faster = (work: string, ours: number, peer: string, theirs: number, target: number) =>
+    add({ work, unit: "ms", ours, peer, theirs, target }, theirs / ours);
+  return { rows, add, faster };
+};
+
 /** Rows for one file system: snapshots and hydrates of a mixed volume, and of a change in it. */
 export const benchVolume = async (
   bench: EngineBench,
@@ -56,13 +67,7 @@ export const benchVolume = async (
   const mounted = mountFileSystem(kind, bench.scratch, IMAGE_GIB * GIB);
   const at = (name: string): string => join(mounted.directory, name);
   const prefix = `bench-${kind}-${Date.now()}`;
-  const rows: Row[] = [];
-  const add = (row: Omit<Row, "fileSystem" | "ratio">, ratio: number): void => {
-    rows.push({ ...row, fileSystem: kind, ratio });
-    bench.log(`${kind}: ${row.work}: ${row.ours.toFixed(0)} ${row.unit}, ${ratio.toFixed(2)}x`);
-  };
-  const faster = (work: string, ours: number, peer: string, theirs: number, target: number) =>
-    add({ work, unit: "ms", ours, peer, theirs, target }, theirs / ours);
+  const { rows, add, faster } = openTable(bench, kind);
   try {
     const source = at("source/data");
     mkdirSync(source, { recursive: true });
