@@ -13,8 +13,7 @@ import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
 import { CONTROL_QUEUE, nodeQueue } from "../../functions/messages.ts";
-import { TerminalError } from "../../volume/errors.ts";
-import { probeStore } from "../../volume/probe-store.ts";
+import { assertStoreFit, probeStore } from "../../volume/probe-store.ts";
 import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
 import { VERSION } from "../version.ts";
 
@@ -39,12 +38,7 @@ const open = async (config: Config): Promise<Connections> => {
 /** A store that lies about conditional writes would break every promise: it is refused here. */
 const refuseLyingStore = async ({ control }: Connections, signal: AbortSignal): Promise<void> => {
   const place = { store: control.store, prefix: "probe", probeId: randomUUID() };
-  const failed = (await probeStore(place, signal)).filter(({ outcome }) => outcome === "failed");
-  if (failed.length === 0) return;
-  throw new TerminalError(
-    `the store does not keep its promises: ${failed.map((f) => `${f.name} (${f.detail})`).join("; ")}`,
-    { code: "store-unfit", hint: "bagage doctor" },
-  );
+  assertStoreFit(await probeStore(place, signal));
 };
 
 const runControlPart = async (config: Config, connections: Connections, signal: AbortSignal) => {
