@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import type { Row } from "./bench.ts";
 import type { S3Store } from "./engine-tools.ts";
 import {
   listedBytes,
@@ -17,18 +18,6 @@ import {
 } from "./engine-tools.ts";
 import { type FileSystemKind, mountFileSystem } from "./loop-mount.ts";
 import { makeDatabase, makeFiles, makeTinyFiles, updateRows } from "./make-volume.ts";
-
-export interface Row {
-  readonly work: string;
-  readonly fileSystem: FileSystemKind;
-  readonly unit: "ms" | "bytes";
-  readonly ours: number;
-  readonly peer: string;
-  readonly theirs: number;
-  /** How many times better ours is than theirs (for ceilings: ours as a share of it). */
-  readonly ratio: number;
-  readonly target: number;
-}
 
 export interface EngineBench {
   readonly s3: S3Store;
@@ -47,8 +36,8 @@ const IMAGE_GIB = 14;
 
 const openTable = (bench: EngineBench, kind: FileSystemKind) => {
   const rows: Row[] = [];
-  const add = (row: Omit<Row, "fileSystem" | "ratio">, ratio: number): void => {
-    rows.push({ ...row, fileSystem: kind, ratio });
+  const add = (row: Omit<Row, "on" | "ratio">, ratio: number): void => {
+    rows.push({ ...row, on: kind, ratio });
     bench.log(`${kind}: ${row.work}: ${row.ours.toFixed(0)} ${row.unit}, ${ratio.toFixed(2)}x`);
   };
   const faster = (work: string, ours: number, peer: string, theirs: number, target: number) =>
@@ -160,7 +149,7 @@ export const benchManyFiles = async (
   bench: EngineBench,
   count: number,
   signal: AbortSignal,
-): Promise<{ rows: Row[]; peakBytes: number }> => {
+): Promise<Row[]> => {
   const kind = "ext4";
   const mounted = mountFileSystem(kind, bench.scratch, IMAGE_GIB * GIB);
   const copy = join(mounted.directory, "source");
@@ -180,37 +169,34 @@ export const benchManyFiles = async (
     const same = await snapshot("s3", "s2");
     const peakBytes = Math.max(first.peakBytes, second.peakBytes, same.peakBytes);
     const work = `unchanged, ${count} files`;
-    const row = { work, fileSystem: kind, unit: "ms", ours: same.wallMs } as const;
-    const small = { work, fileSystem: kind, unit: "bytes", ours: same.storedBytes } as const;
+    const row = { work, on: kind, unit: "ms", ours: same.wallMs } as const;
+    const small = { work, on: kind, unit: "bytes", ours: same.storedBytes } as const;
     const memory = { ...small, work: `peak memory, ${count} files`, ours: peakBytes };
     const limits = { uploaded: 64 * 1_024, memory: 400 * 2 ** 20 };
-    return {
-      peakBytes,
-      rows: [
-        { ...row, peer: "restic", theirs: resticSame, ratio: resticSame / same.wallMs, target: 3 },
-        {
-          ...small,
-          peer: "64 KiB",
-          theirs: limits.uploaded,
-          ratio: limits.uploaded / same.storedBytes,
-          target: 1,
-        },
-        {
-          ...memory,
-          peer: "400 MiB",
-          theirs: limits.memory,
-          ratio: limits.memory / peakBytes,
-          target: 1,
-        },
-        {
-          ...memory,
-          peer: "restic",
-          theirs: restic.peakBytes(),
-          ratio: restic.peakBytes() / peakBytes,
-          target: 1,
-        },
-      ],
-    };
+    return [
+      { ...row, peer: "restic", theirs: resticSame, ratio: resticSame / same.wallMs, target: 3 },
+      {
+        ...small,
+        peer: "64 KiB",
+        theirs: limits.uploaded,
+        ratio: limits.uploaded / same.storedBytes,
+        target: 1,
+      },
+      {
+        ...memory,
+        peer: "400 MiB",
+        theirs: limits.memory,
+        ratio: limits.memory / peakBytes,
+        target: 1,
+      },
+      {
+        ...memory,
+        peer: "restic",
+        theirs: restic.peakBytes(),
+        ratio: restic.peakBytes() / peakBytes,
+        target: 1,
+      },
+    ];
   } finally {
     mounted.unmount();
     await removeObjects(bench, prefix, signal);

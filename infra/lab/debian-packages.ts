@@ -13,6 +13,8 @@ export const IMAGE_PACKAGES = ["busybox-static", "tar"];
 export const ELASTICMQ_PACKAGES = ["maven", "default-jre-headless"];
 /** Programs that tests use to make and compare volumes. */
 export const TEST_PACKAGES = ["acl", "attr", "btrfs-progs", "git", "rsync", "sqlite3", "xfsprogs"];
+/** What the benchmarks hold the engine against, and file systems to run on. */
+export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
 
 /** Another apt may hold the lock; it is waited for this long. */
 const LOCK_TIMEOUT_SECONDS = 300;
