@@ -2,11 +2,11 @@
  * Project records on the object store: a chain of immutable revisions, each created once. This is
  * the only writer of records; what a revision may say is decided in workflows/.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { AmbiguousError, ConflictError, RetryableError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import { type ProjectId, Revision } from "../workflows/ids.ts";
 import { type ProjectState, RECORD_SCHEMA, RecordRevision } from "../workflows/record.ts";
+import { systemClock } from "./clock.ts";
 import { recordHintKey, recordKey, recordPrefix } from "./store-keys.ts";
 
 /** A hint on every n-th revision: a reader makes at most n extra requests, a writer 1/n. */
@@ -39,7 +39,12 @@ export interface ProjectRecordsOptions {
   readonly store: ObjectStore;
   readonly nowMs: () => number;
   readonly newUuid: () => string;
+  /** Waits up to so long before an ambiguous write is sent again. Default: a random part of it. */
+  readonly pause?: (maxMs: number, signal: AbortSignal) => Promise<void>;
 }
+
+const pauseWithJitter = (maxMs: number, signal: AbortSignal): Promise<void> =>
+  systemClock.sleep(maxMs * Math.random(), signal);
 
 export const openProjectRecords = (options: ProjectRecordsOptions): ProjectRecords => {
   const newestSeen = new Map<ProjectId, LoadedRecord>();
@@ -67,7 +72,7 @@ export const openProjectRecords = (options: ProjectRecordsOptions): ProjectRecor
         writtenAtMs: options.nowMs(),
         state,
       };
-      await createRevision(options.store, project, revision, signal);
+      await createRevision(options, project, revision, signal);
       if (revision.rev % HINT_EVERY === 0)
         await writeHint(options.store, project, revision, signal);
       return remember(project, { rev: revision.rev, writeId: revision.writeId, state });
@@ -81,7 +86,7 @@ const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value)
 
 /** Repeats the same body under the same write id until the store says stored or exists. */
 const createRevision = async (
-  store: ObjectStore,
+  { store, pause = pauseWithJitter }: ProjectRecordsOptions,
   project: ProjectId,
   revision: RecordRevision,
   signal: AbortSignal,
@@ -100,9 +105,7 @@ const createRevision = async (
     } catch (error) {
       const isUnknown = error instanceof AmbiguousError || error instanceof RetryableError;
       if (!isUnknown || attempt >= AMBIGUOUS_TRIES_MAX) throw error;
-      await sleep(Math.min(50 * 2 ** attempt, AMBIGUOUS_PAUSE_MAX_MS) * Math.random(), null, {
-        signal,
-      });
+      await pause(Math.min(50 * 2 ** attempt, AMBIGUOUS_PAUSE_MAX_MS), signal);
     }
   }
 };

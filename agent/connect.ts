@@ -9,6 +9,7 @@ import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
+import { processesUsing } from "../adapters/open-files.ts";
 import { openStore } from "../adapters/open-store.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
@@ -17,6 +18,7 @@ import type { ControlPorts } from "../functions/control-ports.ts";
 import { CONTROL_QUEUE } from "../functions/messages.ts";
 import { createBackoff } from "./backoff.ts";
 import { createGateRegistry } from "./gate-registry.ts";
+import { readBootId } from "./heartbeat.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 import { startVolumeThread, type VolumeThread } from "./volume-thread.ts";
 
@@ -86,11 +88,13 @@ export const connectNode = (
   const { store, records, nowMs, log } = control;
   const ports: AgentPorts = {
     node: config.node.id,
+    bootId: readBootId(),
     store,
     records,
     disk: openNodeDisk(config.node.root),
     fences: openFenceStore(config.node.root),
     docker,
+    processesUsing,
     volumes,
     gates: createGateRegistry(),
     bindAddress: config.node.bind,

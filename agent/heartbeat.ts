@@ -29,7 +29,7 @@ export const sendHeartbeat = async (
   const running = containers.filter(({ state }) => state === "running");
   const status: NodeStatus = NodeStatus.parse({
     node: ports.node,
-    bootId: readBootId(),
+    bootId: ports.bootId,
     version: identity.version,
     address: identity.address,
     atMs: ports.nowMs(),

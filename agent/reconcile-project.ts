@@ -20,6 +20,8 @@ const PASSES_MAX = 3;
 
 export interface AgentPorts extends NodePorts {
   readonly gates: GateRegistry;
+  /** The kernel's own id of this boot; a cloned or restarted machine has another. */
+  readonly bootId: string;
   readonly bindAddress: string;
   readonly restarts: Backoff;
 }

@@ -4,7 +4,6 @@ import { encodeJson } from "../functions/json-object.ts";
 import { createMemoryObjectStore } from "../volume/memory-object-store.ts";
 import { NodeId } from "../workflows/ids.ts";
 import type { NodeStatus } from "../workflows/placement/node-status.ts";
-import { readBootId } from "./heartbeat.ts";
 import { awaitSoleOwner, refuseClone } from "./refuse-clone.ts";
 
 const signal = new AbortController().signal;
@@ -31,7 +30,7 @@ const setUp = (bootId: string, atMs: number) => {
   };
   const beat = (at: number) =>
     store.put(heartbeatKey(node), encodeJson({ ...status, atMs: at }), {}, signal);
-  const ports = { node, store, nowMs: () => clockMs };
+  const ports = { node, bootId: "this-boot", store, nowMs: () => clockMs };
   const sleep = async (ms: number) => {
     clockMs += ms;
   };
@@ -41,7 +40,7 @@ const setUp = (bootId: string, atMs: number) => {
 test("a node without a heartbeat, and one restarted in the same boot, start at once", async () => {
   const none = setUp("b", 0);
   await awaitSoleOwner(none.ports, none.sleep, signal);
-  const same = setUp(readBootId(), 99_999);
+  const same = setUp("this-boot", 99_999);
   await same.beat(99_999);
   await awaitSoleOwner(same.ports, same.sleep, signal);
   expect(none.sleptMs() + same.sleptMs()).toBe(0);

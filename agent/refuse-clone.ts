@@ -7,19 +7,19 @@ import { readJsonObject } from "../functions/json-object.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { NodeId } from "../workflows/ids.ts";
 import { NodeStatus } from "../workflows/placement/node-status.ts";
-import { HEARTBEAT_EVERY_MS, readBootId } from "./heartbeat.ts";
+import { HEARTBEAT_EVERY_MS } from "./heartbeat.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 
 /** A heartbeat this old is nobody's who is still there. */
 const SILENT_MS = 3 * HEARTBEAT_EVERY_MS;
 const LOOK_EVERY_MS = 1_000;
 
-type ClonePorts = Pick<AgentPorts, "node" | "store" | "nowMs">;
+type ClonePorts = Pick<AgentPorts, "node" | "bootId" | "store" | "nowMs">;
 
 /** Another boot's heartbeat under our name, or null. */
 const readOther = async (ports: ClonePorts, signal: AbortSignal): Promise<NodeStatus | null> => {
   const found = await readJsonObject(ports.store, heartbeatKey(ports.node), NodeStatus, signal);
-  return found !== null && found.bootId !== readBootId() ? found : null;
+  return found !== null && found.bootId !== ports.bootId ? found : null;
 };
 
 const cloned = (node: NodeId, other: NodeStatus): TerminalError =>

@@ -5,6 +5,7 @@ import type { DockerEngine } from "../adapters/docker-engine.ts";
 import type { FenceStore } from "../adapters/fence-file.ts";
 import type { KeyedLock } from "../adapters/keyed-lock.ts";
 import type { NodeDisk } from "../adapters/node-disk.ts";
+import type { DirectoryUser } from "../adapters/open-files.ts";
 import type { ProjectRecords } from "../adapters/project-records.ts";
 import type { HydrateResult } from "../volume/hydrate/hydrate.ts";
 import type { Measure, MeasureRequest } from "../volume/measure.ts";
@@ -68,6 +69,8 @@ export interface NodePorts {
   readonly disk: NodeDisk;
   readonly fences: FenceStore;
   readonly docker: DockerEngine;
+  /** Whoever still uses a directory, container or not. */
+  readonly processesUsing: (directory: string) => Promise<DirectoryUser[]>;
   readonly volumes: VolumeEngine;
   readonly gates: GatePort;
   /** One at a time per key: starting and fencing of a project, copying of a project, staging. */

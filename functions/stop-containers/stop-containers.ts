@@ -3,7 +3,6 @@
  * its data aside (unstart). The fence is on disk before anything is stopped.
  */
 import type { Marker } from "../../adapters/node-disk.ts";
-import { processesUsing } from "../../adapters/open-files.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { ContainerName, Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
@@ -145,7 +144,7 @@ const confirmUnused = async (
   for (const path of paths) {
     const mounting = await ports.docker.containersMounting(path, signal);
     const running = mounting.filter(({ state }) => state === "running" || state === "paused");
-    const using = path === paths[0] ? await processesUsing(path) : [];
+    const using = path === paths[0] ? await ports.processesUsing(path) : [];
     const users = [
       ...running.map((container) => `container ${container.name}`),
       ...using.map(({ pid, command, how }) => `process ${pid} (${command}, ${how})`),
