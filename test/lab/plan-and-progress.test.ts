@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { appendFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
@@ -12,6 +13,8 @@ const PORT = 8110;
 const MIB = 2 ** 20;
 const VOLUME_BYTES = 300 * MIB;
 const FILE_BYTES = 10 * MIB;
+/** A little more than the time between two tellings of a step. */
+const TELLING_AFTER_MS = 1_200;
 const signal = AbortSignal.timeout(900_000);
 let lab: Lab;
 let scene: Scene;
@@ -29,12 +32,20 @@ const liveData = (node: number): string => {
   const live = readdirSync(volume).find((name) => name.startsWith("live-"));
   return join(volume, live ?? "live", "data");
 };
-const storeFiles = (name: "progress" | "measures"): string[] => {
+/** Objects of the directory store are files whose names end so. */
+const OBJECT_SUFFIX = "=";
+const storeFiles = (name: string): string[] => {
   const directory = join(scene.installation.directory, "store");
   return (readdirSync(directory, { recursive: true }) as string[]).filter(
-    (path) => path.includes(`projects/${scene.project}/${name}/`) && path.endsWith(".json"),
+    (path) => path.includes(`projects/${scene.project}/${name}/`) && path.endsWith(OBJECT_SUFFIX),
   );
 };
+const appears = (what: string, isThere: () => boolean): Promise<true> =>
+  waitUntil(
+    async () => (isThere() ? true : undefined),
+    { what, timeoutMs: 60_000, intervalMs: 5 },
+    signal,
+  );
 
 beforeAll(async () => {
   lab = await attachOrStartLab(FULL_LAB, console.log, signal);
@@ -56,15 +67,17 @@ test("progress of a move is told while it runs, and gone after it", async () => 
   }
   await push("2", "y");
   const deploying = scene.installation.cli("deploy", scene.project, "--json");
-  const told = await waitUntil(
-    async () => {
-      const { stdout } = await scene.installation.cli("status", scene.project, "--json");
-      const { progress } = JSON.parse(stdout) as { progress: { doneBytes: number }[] };
-      return progress.length > 0 ? progress : undefined;
-    },
-    { what: "progress of a step", timeoutMs: 60_000 },
-    signal,
-  );
+  const source = scene.installation.pid("node-x");
+  // A fast machine copies in less than the time after which a step tells: it is made to take longer.
+  await appears("a pack of the copy", () => storeFiles("volumes/mes_data").length > 1);
+  process.kill(source, "SIGSTOP");
+  await delay(TELLING_AFTER_MS);
+  process.kill(source, "SIGCONT");
+  await appears("progress of a step", () => storeFiles("progress").length > 0);
+  process.kill(source, "SIGSTOP");
+  const { stdout } = await scene.installation.cli("status", scene.project, "--json");
+  process.kill(source, "SIGCONT");
+  const { progress: told } = JSON.parse(stdout) as { progress: { doneBytes: number }[] };
   expect(told[0]).toMatchObject({ volume: "mes_data" });
   expect(told[0]?.doneBytes).toBeGreaterThan(0);
   expect(JSON.parse((await deploying).stdout)).toMatchObject({
@@ -72,11 +85,7 @@ test("progress of a move is told while it runs, and gone after it", async () => 
     volumes: { mes_data: { to: "y" } },
   });
   expect(await readNotes(at(1))).toEqual(["a"]);
-  await waitUntil(
-    async () => (storeFiles("progress").length === 0 ? true : undefined),
-    { what: "the end of the progress objects", timeoutMs: 10_000 },
-    signal,
-  );
+  await appears("the end of the progress objects", () => storeFiles("progress").length === 0);
 });
 
 test("a plan measures what is dirty since the last snapshot, and deploys nothing", async () => {
