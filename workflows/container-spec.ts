@@ -21,6 +21,14 @@ export const PortMapping = z.strictObject({
 });
 export type PortMapping = z.infer<typeof PortMapping>;
 
+/** Requests of the host, at the path or below it, go to the container's port. */
+export const Domain = z.strictObject({
+  host: z.string().min(1),
+  path: z.string().startsWith("/"),
+  containerPort: z.int().min(1).max(65_535),
+});
+export type Domain = z.infer<typeof Domain>;
+
 /** Compose's healthcheck. `test` is Docker's form: `["CMD", …]`, `["CMD-SHELL", "…"]` or `["NONE"]`. */
 export const Healthcheck = z.strictObject({
   test: z.array(z.string()).min(1),
@@ -46,6 +54,10 @@ export const ContainerSpec = z.strictObject({
   entrypoint: z.array(z.string()).optional(),
   environment: z.record(z.string(), z.string()),
   ports: z.array(PortMapping),
+  /** Absent: none. */
+  domains: z.array(Domain).optional(),
+  /** How long an edge holds a client while the container can't be reached. Absent: the default. */
+  holdMs: z.int().nonnegative().optional(),
   user: z.string().optional(),
   healthcheck: Healthcheck.optional(),
   stopGracePeriodMs: z.int().positive(),

@@ -62,6 +62,8 @@ ports: ["8080:80", "443", 25, "53:53/tcp", { target: 90, published: "9090" }]
 user: 1000
 healthcheck: { test: curl -f localhost, interval: 1m30s, timeout: 1.5s, retries: 2, start_period: 0s }
 stop_grace_period: 2m
+domains: [Example.org, "example.org/api/", { domain: app.example.org, port: 3000 }]
+hold: 10s
 labels: [team=web, bare]
 mem_limit: 1.5gb
 cpus: "0.5"
@@ -87,6 +89,12 @@ deploy: { placement: { constraints: ["node.labels.zone == eu", "node.id!=n3"] } 
         startPeriodMs: 0,
       },
       stopGracePeriodMs: 120_000,
+      domains: [
+        { host: "example.org", path: "/", containerPort: 80 },
+        { host: "example.org", path: "/api", containerPort: 80 },
+        { host: "app.example.org", path: "/", containerPort: 3_000 },
+      ],
+      holdMs: 10_000,
       labels: { team: "web", bare: "" },
       memLimitBytes: 1.5 * 1024 ** 3,
       cpus: 0.5,

@@ -125,9 +125,19 @@ const toProblems = (findings: readonly Finding[], source: SourceMap): Deliverous
     .sort((a, b) => a.line - b.line || a.column - b.column);
 };
 
+/** Where an HTTP server listens by custom, should the file say nothing. */
+const DOMAIN_PORT_DEFAULT = 80;
+
 const toContainerSpec = (entry: ContainerEntry): ContainerSpec => {
   const { image, command, entrypoint, user, healthcheck, mem_limit, cpus } = entry;
-  const optional = { command, entrypoint, user, healthcheck, memLimitBytes: mem_limit, cpus };
+  const domains = entry.domains?.map(({ host, path, port }) => ({
+    host,
+    path,
+    containerPort: port ?? entry.ports?.[0]?.containerPort ?? DOMAIN_PORT_DEFAULT,
+  }));
+  const edge = { domains, holdMs: entry.hold };
+  const limits = { memLimitBytes: mem_limit, cpus };
+  const optional = { command, entrypoint, user, healthcheck, ...limits, ...edge };
   return {
     image,
     ...(mapRecord(optional, (value) => value) as Partial<ContainerSpec>),

@@ -15,6 +15,7 @@ const VOLUMES_MAX = 64;
 /** Every problem between entries, in the order of the file. */
 export const checkProject = (containers: readonly NamedContainer[]): Finding[] => [
   ...findPortClashes(containers),
+  ...findDomainClashes(containers),
   ...containers.flatMap(findMountClashes),
   ...findExcessVolumes(containers),
 ];
@@ -38,6 +39,20 @@ const findPortClashes = (containers: readonly NamedContainer[]): Finding[] => {
     }
   }
   return findings;
+};
+
+const findDomainClashes = (containers: readonly NamedContainer[]): Finding[] => {
+  const owners = new Map<string, ContainerName>();
+  return containers.flatMap(({ name, entry }) =>
+    (entry.domains ?? []).flatMap(({ host, path }, index): Finding[] => {
+      const owner = owners.get(`${host}${path}`);
+      owners.set(`${host}${path}`, owner ?? name);
+      if (owner === undefined) return [];
+      const message = `${host}${path} is named twice, first by ${owner}`;
+      const remedy = "name it once, or give one of them a path of its own";
+      return [{ path: [name, "domains", index], part: "value", message, remedy }];
+    }),
+  );
 };
 
 /** A mount within another would leave its empty directory in the outer volume's snapshots. */

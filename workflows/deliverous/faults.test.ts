@@ -61,6 +61,18 @@ describe("fault 51: refused with line, column and what would be right", () => {
       "a: { image: x, ports: [80] }\nb: { image: y, ports: ['80:8080'] }",
       ["2:24 b.ports[0]"],
     ],
+    ["a scheme in a domain", container("domains: [https://a.org]"), ["3:13 web.domains[0]"]],
+    ["a port in a domain", container("domains: ['a.org:80']"), ["3:13 web.domains[0]"]],
+    ["a wildcard", container("domains: ['*.a.org']"), ["3:13 web.domains[0]"]],
+    ["a host name of nonsense", container("domains: [a_b]"), ["3:13 web.domains[0]"]],
+    ["dots in a domain's path", container("domains: [a.org/../b]"), ["3:13 web.domains[0]"]],
+    [
+      "a domain's port 0",
+      container("domains: [{ domain: a.org, port: 0 }]"),
+      ["3:13 web.domains[0]"],
+    ],
+    ["a domain twice", container("domains: [a.org/x, A.org/x/]"), ["3:22 web.domains[1]"]],
+    ["a hold of an hour", container("hold: 1h"), ["3:9 web.hold"]],
     ["a quote left open", container(`command: "echo 'a"`), ["3:12 web.command"]],
     ["an empty command", container("command: []"), ["3:12 web.command"]],
     [

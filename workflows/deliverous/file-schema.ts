@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { ContainerName, VolumeName } from "../ids.ts";
 import { parseConstraint } from "./constraints.ts";
+import { parseDomain } from "./domains.ts";
 import { parseHealthcheck } from "./healthcheck.ts";
 import { parseMountPath } from "./mount-path.ts";
 import { parseEnvironment, parseLabels } from "./name-values.ts";
@@ -20,6 +21,9 @@ const KEPT_MAX = 200;
 const STOP_GRACE_PERIOD = { minMs: 1, maxMs: 3_600_000 };
 const HEALTH_TIME = { minMs: 1, maxMs: 24 * 3_600_000 };
 const START_PERIOD = { minMs: 0, maxMs: 24 * 3_600_000 };
+/** Clients that wait for longer have given up. */
+const HOLD = { minMs: 0, maxMs: 600_000 };
+const DOMAINS_MAX = 64;
 const MAX_PAUSE = { minMs: 1, maxMs: 24 * 3_600_000 };
 
 /** Runs a parser as a zod transform: each flaw becomes an issue that carries its remedy. */
@@ -105,6 +109,8 @@ const longPort = z.strictObject({
   protocol: z.string().optional(),
 });
 
+const longDomain = z.strictObject({ domain: z.string(), port: textOrNumber.optional() });
+
 export const ContainerEntry = z.strictObject({
   image: z
     .string()
@@ -121,6 +127,14 @@ export const ContainerEntry = z.strictObject({
     .array(z.union([textOrNumber, longPort]).transform(by(parsePort)))
     .optional()
     .describe('Published TCP ports: "8080:80", or "80" for the same port on both sides.'),
+  domains: z
+    .array(z.union([z.string(), longDomain]).transform(by(parseDomain)))
+    .max(DOMAINS_MAX)
+    .optional()
+    .describe("Names for clients of an edge: example.org, or example.org/api for a part of it."),
+  hold: duration(HOLD)
+    .optional()
+    .describe("How long an edge holds a client while the container moves. Default: 30s."),
   user: textOrNumber
     .transform(String)
     .pipe(z.string().regex(/^[^\s\p{Cc}:]+(?::[^\s\p{Cc}:]+)?$/u))

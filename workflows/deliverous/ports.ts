@@ -53,7 +53,8 @@ const mapPorts = (
   return accept({ hostPort, containerPort, protocol: "tcp" });
 };
 
-const parsePortNumber = (port: string | number): number | null => {
+/** Null for what is not a port. */
+export const parsePortNumber = (port: string | number): number | null => {
   const number = /^[1-9]\d{0,4}$/.test(`${port}`) ? Number(port) : 0;
   return number >= 1 && number <= 65_535 ? number : null;
 };

@@ -61,6 +61,7 @@ const containerFields = merged(
   optional("user", fc.constantFrom("1000", "app", "1000:1000")),
   optional("memLimitBytes", fc.integer({ min: 6 * 2 ** 20, max: 2 ** 40 })),
   optional("cpus", fc.constantFrom(0.01, 0.5, 2, 64)),
+  optional("holdMs", fc.integer({ min: 0, max: 600_000 })),
   durationMs.map((stopGracePeriodMs) => ({ stopGracePeriodMs })),
   optional(
     "healthcheck",
@@ -128,7 +129,10 @@ const project: fc.Arbitrary<ProjectSpec> = fc
       const port = ports[index];
       const mapping = { hostPort: port, containerPort: 80, protocol: "tcp" };
       const own = mounts.map((mount) => ({ ...mount, readOnly: readOnly && index > 0 }));
-      return [key, { ...fields, ports: port === undefined ? [] : [mapping], volumes: own }];
+      const domain = { host: `${index}.example.org`, path: "/api/v1", containerPort: 3_000 };
+      const domains = index > 0 ? { domains: [domain, { ...domain, path: "/" }] } : {};
+      const published = port === undefined ? [] : [mapping];
+      return [key, { ...fields, ...domains, ports: published, volumes: own }];
     });
     const settings = volumes.map(([volume, fields, , before]) => [
       volume,

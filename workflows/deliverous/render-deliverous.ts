@@ -1,6 +1,12 @@
 /** Writes a project back as a Deliverous file, every default spelled out; parses to the same project. */
 import { stringify } from "yaml";
-import type { ContainerSpec, ProjectSpec, VolumeMount, VolumeSettings } from "../container-spec.ts";
+import type {
+  ContainerSpec,
+  Domain,
+  ProjectSpec,
+  VolumeMount,
+  VolumeSettings,
+} from "../container-spec.ts";
 import type { ContainerName } from "../ids.ts";
 import { keysOf } from "../keys-of.ts";
 import { renderConstraint } from "./constraints.ts";
@@ -37,6 +43,7 @@ export const renderDeliverous = (spec: ProjectSpec): string => {
 
 const toEntry = (container: ContainerSpec): Record<string, unknown> => {
   const { image, command, entrypoint, user, healthcheck, memLimitBytes, cpus } = container;
+  const { domains, holdMs } = container;
   const constraints = container.constraints.map(renderConstraint);
   return {
     image,
@@ -44,6 +51,8 @@ const toEntry = (container: ContainerSpec): Record<string, unknown> => {
     ...(command !== undefined && { command }),
     environment: container.environment,
     ports: container.ports.map(({ hostPort, containerPort }) => `${hostPort}:${containerPort}`),
+    ...(domains !== undefined && { domains: domains.map(renderDomain) }),
+    ...(holdMs !== undefined && { hold: renderDuration(holdMs) }),
     ...(user !== undefined && { user }),
     ...(healthcheck !== undefined && {
       healthcheck: {
@@ -61,6 +70,11 @@ const toEntry = (container: ContainerSpec): Record<string, unknown> => {
     ...(constraints.length > 0 && { deploy: { placement: { constraints } } }),
   };
 };
+
+const renderDomain = ({ host, path, containerPort }: Domain): Record<string, unknown> => ({
+  domain: path === "/" ? host : `${host}${path}`,
+  port: containerPort,
+});
 
 const toSettings = (settings: VolumeSettings): Record<string, unknown> => {
   const { onNodeLoss, maxPauseMs, snapshotEveryMs, keep, publish, from } = settings;

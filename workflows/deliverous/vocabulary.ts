@@ -8,6 +8,7 @@ export const KEYS: Readonly<Record<string, readonly string[]>> = {
   "volumes.keep": ["last", "hourly", "daily", "weekly", "monthly"],
   healthcheck: ["test", "interval", "timeout", "retries", "start_period", "disable"],
   ports: ["target", "published", "protocol"],
+  domains: ["domain", "port"],
   deploy: ["placement"],
   "deploy.placement": ["constraints"],
 };
@@ -23,6 +24,10 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   "ports.target": "target: 80",
   "ports.published": "published: 8080",
   "ports.protocol": "protocol: tcp",
+  domains: 'domains: ["example.org", "www.example.org/api"]',
+  "domains.domain": "domain: example.org/api",
+  "domains.port": "port: 3000",
+  hold: "hold: 30s",
   user: 'user: "1000:1000"',
   healthcheck: "healthcheck: { test: curl -f http://localhost/ }",
   "healthcheck.test": "test: curl -f http://localhost/",
