@@ -2,7 +2,8 @@
  * Lets go of copies that nobody can need any more: of each volume the newest sealed copy stays as a
  * warm cache, and staging only while a deploy may use it. Branches are never touched here.
  */
-import type { ProjectId } from "../workflows/ids.ts";
+import type { Epoch, ProjectId } from "../workflows/ids.ts";
+import { isOwnEpoch } from "../workflows/node/own-copy.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 
@@ -26,10 +27,10 @@ const dropSurplus = async (
 ): Promise<void> => {
   for (const volume of await ports.disk.listVolumes(project)) {
     const copies = await ports.disk.listCopies(project, volume);
-    const origin = state.volumes[volume]?.origin;
-    const needed = origin?.kind === "local" ? origin.epoch : null;
+    const owned = state.volumes[volume];
+    const isNeeded = (epoch: Epoch) => owned !== undefined && isOwnEpoch(owned, epoch);
     const caches = copies
-      .filter(({ role, epoch }) => role === "sealed" && epoch !== needed)
+      .filter(({ role, epoch }) => role === "sealed" && !isNeeded(epoch))
       .sort((a, b) => b.epoch - a.epoch);
     // A sealed copy without a marker belongs to a drain that came to nothing; the next one decides.
     const surplus = caches.filter(({ marker }) => marker?.snapshotId != null).slice(1);

@@ -3,8 +3,9 @@ import { type Copy, dataPath, indexPath, listIndexes, type Marker } from "../ada
 import { volumePrefix } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { readSnapshot } from "../volume/snapshot.ts";
-import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
+import { Epoch, type ProjectId, type SnapshotId, type VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
+import { findOwnCopy } from "../workflows/node/own-copy.ts";
 import type { HydrateSummary } from "../workflows/record.ts";
 import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
 
@@ -18,12 +19,18 @@ export const chooseParent = async (
 ): Promise<SnapshotId | null> =>
   (await listIndexes(copyPath)).find((id) => allowed.has(id)) ?? null;
 
+/** For the owner of a volume: all that it has sealed is the volume, and stays where it is. */
+export const NO_EPOCH = Epoch.parse(0);
+
 export interface StageTarget {
   readonly project: ProjectId;
   readonly volume: VolumeName;
   readonly snapshotId: SnapshotId;
-  /** The node's sealed copies are then more than a cache, and stay where they are. */
-  readonly isOwner: boolean;
+  /**
+   * Sealed copies of an older epoch are only a cache, which may be changed in place. A record that
+   * was read long ago does not know what the node has sealed since: that is never older.
+   */
+  readonly cachesBelow: Epoch;
   readonly onProgress?: OnVolumeProgress;
 }
 
@@ -37,13 +44,16 @@ export const stage = async (
   target: StageTarget,
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
-  const { project, volume, snapshotId, isOwner, onProgress } = target;
+  const { project, volume, snapshotId, cachesBelow, onProgress } = target;
   const { disk } = ports;
   const staging = disk.stagingPath(project, volume);
   const began = ports.nowMs();
   const copies = await disk.listCopies(project, volume);
   const current = copies.find(({ role }) => role === "staging");
-  if (current === undefined && !isOwner) await adoptCache(ports, copies, staging);
+  if (current === undefined) {
+    const caches = copies.filter(({ role, epoch }) => role === "sealed" && epoch < cachesBelow);
+    await adoptCache(ports, caches, staging);
+  }
   await checkSpace(ports, target, signal);
   const prepared = await prepareStaging(ports, staging, snapshotId);
   const base = prepared ? null : await findBase(await disk.listCopies(project, volume));
@@ -71,14 +81,14 @@ export const stage = async (
   };
 };
 
-/** The newest sealed copy becomes the staging copy: brought up to date in place. */
+/** The newest cache becomes the staging copy: brought up to date in place. */
 const adoptCache = async (
   ports: NodePorts,
-  copies: readonly Copy[],
+  caches: readonly Copy[],
   staging: string,
 ): Promise<void> => {
-  const cache = copies
-    .filter(({ role, marker }) => role === "sealed" && marker?.snapshotId != null)
+  const cache = caches
+    .filter(({ marker }) => marker?.snapshotId != null)
     .sort((a, b) => b.epoch - a.epoch)[0];
   if (cache !== undefined) await ports.disk.moveCopy(cache.path, staging);
 };
@@ -158,9 +168,7 @@ export const materialise = async (
   const copies = await disk.listCopies(project, volume);
   if (copies.some(({ path }) => path === live)) return live;
   if (origin.kind === "local") {
-    const own = copies.find(
-      ({ role, epoch: e }) => (role === "live" || role === "sealed") && e === origin.epoch,
-    );
+    const own = findOwnCopy(copies, order);
     if (own === undefined) throw noLineage(ports, project, order);
     await becomeLive(ports, own, live);
     return live;
@@ -175,7 +183,7 @@ export const materialise = async (
     (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
   if (!copies.some(fits)) {
     await ports.locks.run(`stage ${project}`, () =>
-      stage(ports, { project, volume, snapshotId, isOwner: true }, signal),
+      stage(ports, { project, volume, snapshotId, cachesBelow: NO_EPOCH }, signal),
     );
   }
   const ready = (await disk.listCopies(project, volume)).find(fits);

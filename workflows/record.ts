@@ -44,7 +44,11 @@ export type SnapshotRef = z.infer<typeof SnapshotRef>;
 export const Origin = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("empty") }),
   z.strictObject({ kind: z.literal("snapshot"), snapshotId: SnapshotId }),
-  /** The same node's own directory of an earlier epoch: an aborted drain changed nothing in it. */
+  /**
+   * The same node's own directory: aborted drains changed nothing in it. `epoch` is the one before
+   * the first of these drains; the directory bears its name, or that of a later one, if the container
+   * started again between two drains.
+   */
   z.strictObject({ kind: z.literal("local"), epoch: Epoch }),
 ]);
 export type Origin = z.infer<typeof Origin>;

@@ -10,7 +10,7 @@ import type { VolumeMove } from "../../workflows/record.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
-import { stage } from "../volume-copies.ts";
+import { NO_EPOCH, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
   (ports: NodePorts) =>
@@ -58,8 +58,9 @@ const stageVolumes = async (
     const snapshotId = findContent(work, name, move);
     if (snapshotId === null) continue;
     const isOwner = move.from?.node === ports.node;
+    const cachesBelow = isOwner ? NO_EPOCH : (work.state.volumes[name]?.epoch ?? NO_EPOCH);
     const onProgress = work.progress.forVolume(name);
-    const target = { project, volume: name, snapshotId, isOwner, onProgress };
+    const target = { project, volume: name, snapshotId, cachesBelow, onProgress };
     const summary = await stage(ports, target, signal);
     volumes[name] = { hydrate: summary };
     ports.log.info(

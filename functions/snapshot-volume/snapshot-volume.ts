@@ -5,7 +5,8 @@ import { TerminalError } from "../../volume/errors.ts";
 import type { VolumeReport } from "../../workflows/deploy/messages.ts";
 import { type Epoch, SnapshotId, type VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
-import type { SnapshotRef } from "../../workflows/record.ts";
+import { findOwnCopy } from "../../workflows/node/own-copy.ts";
+import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
@@ -31,11 +32,17 @@ const copyVolumes = (
       for (const name of keysOf(work.deploy.volumes)) {
         const from = work.deploy.volumes[name]?.from ?? null;
         if (from?.node !== ports.node) continue;
-        const copy = ports.disk.pathOf(project, name, "live", from.epoch);
+        const { epoch } = from;
+        const copies = await ports.disk.listCopies(project, name);
+        const own = findOwnCopy(copies, ownedIn(work.state, name, epoch));
+        // To wait would be in vain: nothing but an operator can bring the data back.
+        if (own === undefined) {
+          throw missingData(ports, name, ports.disk.pathOf(project, name, "live", epoch));
+        }
         volumes[name] = await takeSnapshot(
           ports,
           work,
-          { name, copy, epoch: from.epoch, kind: "live" },
+          { name, copy: own.path, epoch, kind: "live" },
           either,
         );
       }
@@ -138,6 +145,12 @@ const expectSize = async (
     return null;
   }
 };
+
+/** The volume under its epoch, with what the epoch's directory began from. */
+export const ownedIn = (state: ProjectState, name: VolumeName, epoch: Epoch) => ({
+  epoch,
+  origin: state.volumes[name]?.origin ?? { kind: "empty" as const },
+});
 
 /** The data of a volume that this node should have and does not. */
 export const missingData = (ports: NodePorts, name: VolumeName, copy: string): TerminalError =>

@@ -18,6 +18,8 @@ export const startContainer = async (
   order: RunOrder,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly imageId: string }> => {
+  // Before anything is made on the disk: a directory of a past epoch would pass for the data of now.
+  await refuseIfFenced(ports, project, order);
   const sources = new Map<VolumeName, string>();
   for (const volume of order.volumes) {
     const copy = await materialise(ports, project, volume, order.mayHydrate, signal);

@@ -7,12 +7,13 @@ import { TerminalError } from "../../volume/errors.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { ContainerName, Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
+import { findOwnCopy } from "../../workflows/node/own-copy.ts";
 import type { ContainerOutcome, SnapshotRef, VolumeMove } from "../../workflows/record.ts";
 import { nodeLabels, parseLabels } from "../container-names.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
-import { missingData, takeSnapshot } from "../snapshot-volume/snapshot-volume.ts";
+import { missingData, ownedIn, takeSnapshot } from "../snapshot-volume/snapshot-volume.ts";
 import { readOutcomes, writeOutcomes } from "./stop-outcomes.ts";
 
 /** For containers that the record does not know any more. */
@@ -107,9 +108,9 @@ const closeVolume = async (
   const sealed = disk.pathOf(project, name, "sealed", epoch);
   const copies = await disk.listCopies(project, name);
   if (!copies.some(({ path }) => path === sealed)) {
-    const live = findLive(copies, state.volumes[name]?.origin, epoch);
-    if (live === undefined) throw missingData(ports, name, sealed);
-    await disk.moveCopy(live, sealed);
+    const own = findOwnCopy(copies, ownedIn(state, name, epoch));
+    if (own === undefined) throw missingData(ports, name, sealed);
+    await disk.moveCopy(own.path, sealed);
   }
   await confirmUnused(
     ports,
@@ -118,20 +119,6 @@ const closeVolume = async (
     [sealed, disk.pathOf(project, name, "live", epoch)],
     signal,
   );
-};
-
-/** The live copy of the epoch, or the one that an aborted drain left before it was started again. */
-const findLive = (
-  copies: readonly { role: string; epoch: Epoch; path: string }[],
-  origin: { kind: string; epoch?: Epoch } | undefined,
-  epoch: Epoch,
-): string | undefined => {
-  const own = copies.find((copy) => copy.role === "live" && copy.epoch === epoch);
-  const before =
-    origin?.kind === "local"
-      ? copies.find((copy) => copy.role !== "branch" && copy.epoch === origin.epoch)
-      : undefined;
-  return (own ?? before)?.path;
 };
 
 const confirmUnused = async (

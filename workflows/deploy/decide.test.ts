@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { DeployId, SnapshotId } from "../ids.ts";
 import { assignNode } from "../node/assignment.ts";
+import type { ProjectState } from "../record.ts";
 import { decide } from "./decide.ts";
 import {
   begin,
@@ -83,6 +84,15 @@ test("9: a seal whose objects were not all seen is no seal: the drain is aborted
     volumes: { data: { owner: X, epoch: 2, origin: { kind: "local", epoch: 1 }, head: null } },
     history: [{}, { result: "aborted" }],
   });
+});
+
+test("a drain aborted again goes on from where the first one began: nothing may have been renamed", () => {
+  const abort = (state: ProjectState, id: string, letter: string) => {
+    const draining = until(begin(state, id, letter, two), "draining");
+    return given(draining, reportOf(draining, FAILURE));
+  };
+  const twice = abort(abort(running, "second", "b"), "third", "c");
+  expect(twice.volumes[DATA]).toMatchObject({ epoch: 3, origin: { kind: "local", epoch: 1 } });
 });
 
 test("31, 33: an unhealthy version is stopped first, then the old one starts on the sealed data", () => {

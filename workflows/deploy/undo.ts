@@ -54,7 +54,9 @@ export const abortDrain = (
     const volume = volumes[name];
     const from = deploy.volumes[name]?.from ?? null;
     if (volume === undefined || from === null) continue;
-    volumes[name] = { ...volume, epoch, origin: { kind: "local", epoch: from.epoch } };
+    // After a second abort the directory may still bear the name that it had before the first.
+    const oldest = volume.origin.kind === "local" ? volume.origin.epoch : from.epoch;
+    volumes[name] = { ...volume, epoch, origin: { kind: "local", epoch: oldest } };
   }
   const next = { ...state, volumes, containers: restoreContainers(state, deploy, epoch) };
   return endDeploy(next, deploy, { result, reason, nowMs });

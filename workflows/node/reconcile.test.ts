@@ -75,6 +75,16 @@ test("an aborted drain goes on with the very directory it closed", () => {
   expect(kinds(assigned([back], 4), seen)).toEqual(["close-gate", "stop", "start", "open-gate"]);
 });
 
+// The second abort named an epoch whose directory was never made, and the data became a branch.
+test("after two aborted drains without a start between them, the data are still the volume's", () => {
+  const back = order(5, {
+    volumes: [{ name: DATA, epoch: epoch(5), origin: { kind: "local", epoch: epoch(3) } }],
+  });
+  expect(kinds(assigned([back], 5), { directories: live(3) })).toEqual(["start", "open-gate"]);
+  expect(kinds(assigned([back], 5), { directories: live(4) })).toEqual(["start", "open-gate"]);
+  expect(kinds(assigned([back], 5), { directories: live(2) })).toContain("quarantine");
+});
+
 test("24, 26: a start below its fence is refused, for the container and for each volume", () => {
   const fences = (container: number, volume: number) => ({
     containers: { [WEB]: epoch(container) },

@@ -4,6 +4,7 @@
  */
 import type { ContainerName, Epoch, VolumeName } from "../ids.ts";
 import type { NodeAssignment, RunOrder } from "./assignment.ts";
+import { isOwnEpoch } from "./own-copy.ts";
 
 /** A container of the project that the Docker engine knows. */
 export interface ObservedContainer {
@@ -74,17 +75,11 @@ const findStrays = (
   const stops = observed.containers
     .filter(({ container, epoch }) => !isOrdered(container, epoch))
     .map(({ container, epoch }): Action => ({ kind: "stop", container, epoch }));
-  const kept = new Set(
-    assignment.run.flatMap((order) =>
-      order.volumes.flatMap(({ name, epoch, origin }) => [
-        `${name} ${epoch}`,
-        // An aborted drain leads back to the directory of the epoch before.
-        ...(origin.kind === "local" ? [`${name} ${origin.epoch}`] : []),
-      ]),
-    ),
-  );
+  const owned = assignment.run.flatMap((order) => order.volumes);
+  const isOwn = (volume: VolumeName, epoch: Epoch) =>
+    owned.some((order) => order.name === volume && isOwnEpoch(order, epoch));
   const quarantines = observed.directories
-    .filter(({ volume, epoch }) => !kept.has(`${volume} ${epoch}`))
+    .filter(({ volume, epoch }) => !isOwn(volume, epoch))
     .filter(({ volume, epoch }) => epoch < (assignment.fences.volumes[volume] ?? 0))
     .map(({ volume, epoch }): Action => ({ kind: "quarantine", volume, epoch }));
   return [...stops, ...quarantines];
