@@ -7,7 +7,7 @@
 import { TerminalError } from "./errors.ts";
 import { parseObjectName } from "./keys.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { readSnapshot } from "./snapshot.ts";
+import { readOutline } from "./snapshot.ts";
 
 export interface CollectOptions {
   readonly store: ObjectStore;
@@ -38,7 +38,7 @@ export const reachableObjects = async (
 ): Promise<Set<string>> => {
   const reachable = new Set<string>();
   for (const snapshotId of roots) {
-    const snapshot = await readSnapshot({ store, prefix, snapshotId }, signal);
+    const snapshot = await readOutline({ store, prefix, snapshotId }, signal);
     if (snapshot === null) {
       // What it needed can't be told from garbage any more: nothing may be deleted.
       throw new TerminalError(`the retained snapshot ${snapshotId} is missing`, {
@@ -47,8 +47,7 @@ export const reachableObjects = async (
       });
     }
     reachable.add(`snapshots/${snapshotId}`);
-    for (const [name] of snapshot.packs) reachable.add(name);
-    for (const [name] of snapshot.segments) reachable.add(name);
+    for (const [name] of snapshot.objects) reachable.add(name);
   }
   return reachable;
 };
@@ -97,7 +96,7 @@ const isOver = async (
     const parsed = parseObjectName(name);
     return parsed !== null && isEnded(parsed);
   }
-  const snapshot = await readSnapshot({ store, prefix, snapshotId }, signal).catch(unreadable);
+  const snapshot = await readOutline({ store, prefix, snapshotId }, signal).catch(unreadable);
   return snapshot !== null && isEnded(snapshot);
 };
 

@@ -1,6 +1,6 @@
 /** One object of a volume's tree, and where a file's bytes stand in the store. */
 
-export type Codec = "raw" | "zstd";
+export type Codec = "raw" | "zstd" | "sealed-raw" | "sealed-zstd";
 
 /** A run of bytes in a pack that is compressed and verified as a whole. */
 export interface Frame {

@@ -60,7 +60,7 @@ test("deltas on deltas hydrate as the last state, afresh, in place and from a ba
         const fresh = await pair.hydrateTo("fresh", taken.snapshotId);
         expectSame(pair, "fresh");
         expect(fresh.digest).toBe(taken.digest);
-        await pair.hydrateTo("based", taken.snapshotId, "base");
+        await pair.hydrateTo("based", taken.snapshotId, { base: "base" });
         expectSame(pair, "based");
       });
     }),

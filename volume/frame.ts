@@ -2,8 +2,10 @@
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
 import { sha256 } from "./digest.ts";
-import type { Codec, Frame } from "./entry.ts";
+import type { Frame } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
+import { objectKey } from "./keys.ts";
+import { type DataKeys, framePlace, NO_KEYS, unseal } from "./sealing.ts";
 
 /** Raw bytes of a full frame. */
 export const FRAME_BYTES = 2 ** 20;
@@ -19,8 +21,11 @@ const WORTH_RATIO = 0.97;
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
+/** How the bytes are laid down, before anything seals them. */
+export type Encoding = "raw" | "zstd";
+
 /** Compresses off the main thread unless a sample from the middle says that it won't shrink. */
-export const encodeFrame = async (raw: Buffer): Promise<{ stored: Buffer; codec: Codec }> => {
+export const encodeFrame = async (raw: Buffer): Promise<{ stored: Buffer; codec: Encoding }> => {
   if (raw.length > 4 * SAMPLE_BYTES) {
     const middle = (raw.length >> 1) - SAMPLE_BYTES / 2;
     const sample = zstdCompressSync(raw.subarray(middle, middle + SAMPLE_BYTES), LEVEL);
@@ -34,16 +39,23 @@ export const encodeFrame = async (raw: Buffer): Promise<{ stored: Buffer; codec:
 };
 
 /** The frame's raw bytes. Throws TerminalError when they are not what the tree says. */
-export const decodeFrame = async (frame: Frame, stored: Uint8Array): Promise<Buffer> => {
+export const decodeFrame = async (
+  frame: Frame,
+  stored: Uint8Array,
+  source: { readonly prefix: string; readonly keys?: DataKeys | undefined },
+): Promise<Buffer> => {
   if (stored.length !== frame.storedBytes || sha256(stored) !== frame.digest) {
     throw corrupt(frame, "digest mismatch");
   }
-  if (frame.codec === "raw") {
-    if (stored.length !== frame.rawBytes) throw corrupt(frame, "length mismatch");
-    return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  const isSealed = frame.codec === "sealed-raw" || frame.codec === "sealed-zstd";
+  const place = framePlace(objectKey(source.prefix, frame.pack), frame.offset);
+  const encoded = isSealed ? unseal(source.keys ?? NO_KEYS, place, stored) : stored;
+  if (frame.codec === "raw" || frame.codec === "sealed-raw") {
+    if (encoded.length !== frame.rawBytes) throw corrupt(frame, "length mismatch");
+    return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   }
   try {
-    const raw = await decompress(stored, {
+    const raw = await decompress(encoded, {
       maxOutputLength: Math.max(1, frame.rawBytes),
       chunkSize: frame.rawBytes + CHUNK_SPARE_BYTES,
     });

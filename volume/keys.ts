@@ -12,10 +12,27 @@ export const packName = (epoch: number, attempt: string, index: number): string 
 export const segmentName = (epoch: number, attempt: string, index: number): string =>
   `${attemptPrefix(epoch, attempt)}/t-${index}`;
 
-/** Packs and segments are named relative to the volume in all that refers to them. */
-export const objectKey = (prefix: string, name: string): string => `${prefix}/${name}`;
+/**
+ * Packs and segments are named relative to the volume in all that refers to them; one that stands in
+ * another volume, because this one began as its clone, by `/` and its whole key.
+ */
+export const objectKey = (prefix: string, name: string): string =>
+  isForeign(name) ? name.slice(1) : `${prefix}/${name}`;
 
-const NAME = /^e(\d+)\/([0-9a-z.-]{1,100})\/([pt])-\d{1,9}$/;
+/** Whether the name is of an object in another volume. */
+export const isForeign = (name: string): boolean => name.startsWith("/");
+
+/** How any other volume names the object. */
+export const foreignName = (prefix: string, name: string): string => `/${objectKey(prefix, name)}`;
+
+/** What the name, written in the segment, is for whoever reads the segment by the segment's name. */
+export const nameWithin = (segment: string, name: string): string =>
+  isForeign(segment) && !isForeign(name) ? `/${prefixOf(segment)}/${name}` : name;
+
+const prefixOf = (foreign: string): string => foreign.slice(1).split("/").slice(0, -3).join("/");
+
+const NAME =
+  /^(?:(?:\/(?!\.{1,2}\/)[0-9A-Za-z_.-]+)+\/)?e(\d+)\/([0-9a-z.-]{1,100})\/([pt])-\d{1,9}$/;
 
 /** Epoch and attempt of a pack or segment name, or null for a name of another form. */
 export const parseObjectName = (

@@ -65,6 +65,8 @@ const FORMAT = 2;
 export interface IndexHeader {
   readonly format: typeof FORMAT;
   readonly snapshotId: string;
+  /** The snapshot's objects are sealed. */
+  readonly isSealed: boolean;
   /** The boot in which it was written: a draft says nothing of what a power failure left. */
   readonly bootId: string;
 }
@@ -97,7 +99,7 @@ export interface IndexWriter {
 /** Writes to the draft and makes it the index on commit. An abandoned draft stays. */
 export const createIndex = (
   file: string,
-  snapshotId: string,
+  { snapshotId, isSealed }: Pick<IndexHeader, "snapshotId" | "isSealed">,
   draft = `${file}.draft`,
 ): IndexWriter => {
   const fd = openSync(draft, "w", 0o600);
@@ -112,7 +114,7 @@ export const createIndex = (
   };
   const writeJson = (kind: number, value: unknown, notes: Buffer): void =>
     write({ kind, json: Buffer.from(JSON.stringify(value)), notes });
-  const header: IndexHeader = { format: FORMAT, snapshotId, bootId: readBootId() };
+  const header: IndexHeader = { format: FORMAT, snapshotId, isSealed, bootId: readBootId() };
   writeJson(HEADER, header, NOTHING);
   return {
     add: (ref, entries) => {
@@ -206,9 +208,9 @@ const readExactly = (fd: number, at: number, length: number): Buffer | null => {
 const parseHeader = (json: Buffer): IndexHeader | null => {
   try {
     const header = JSON.parse(json.toString()) as Partial<IndexHeader>;
-    const { format, snapshotId, bootId } = header;
+    const { format, snapshotId, bootId, isSealed = false } = header;
     return format === FORMAT && typeof snapshotId === "string" && typeof bootId === "string"
-      ? { format, snapshotId, bootId }
+      ? { format, snapshotId, isSealed, bootId }
       : null;
   } catch {
     return null;
@@ -220,7 +222,7 @@ const parseSegment = (record: Record): ReadSegment => {
     readonly ref: SegmentRef;
     readonly segment: SegmentJson;
   };
-  const entries = segmentFromJson(segment);
+  const entries = segmentFromJson(segment, ref.name);
   const notes = decodeFileNotes(record.notes, entries.length);
   return {
     ref,

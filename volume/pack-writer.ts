@@ -8,6 +8,7 @@ import type { Frame } from "./entry.ts";
 import { encodeFrame } from "./frame.ts";
 import { objectKey, packName } from "./keys.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { type DataKey, framePlace, seal } from "./sealing.ts";
 
 export const PACK_BYTES = 16 * 2 ** 20;
 const COMPRESSIONS_MAX = 6;
@@ -18,6 +19,8 @@ export interface PackWriterOptions {
   readonly prefix: string;
   readonly epoch: number;
   readonly attempt: string;
+  /** Seals every frame; null: they are stored as they are. */
+  readonly key: DataKey | null;
   readonly onStored: (bytes: number) => void;
 }
 
@@ -43,7 +46,7 @@ export interface PackWriter {
 }
 
 export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal): PackWriter => {
-  const { store, prefix, epoch, attempt, onStored } = options;
+  const { store, prefix, epoch, attempt, key, onStored } = options;
   const packs = new Map<string, number>();
   const uploads = new Set<Promise<void>>();
   let compressions: Promise<void>[] = [];
@@ -79,11 +82,13 @@ export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal):
   };
   /** Frames take their places in the order they were added, whichever is compressed first. */
   const place = async (frame: PendingFrame, encoding: ReturnType<typeof encodeFrame>) => {
-    const { stored, codec } = await encoding;
+    const encoded = await encoding;
     frame.pack = packName(epoch, attempt, packs.size);
     frame.offset = partsBytes;
+    const place = framePlace(objectKey(prefix, frame.pack), frame.offset);
+    const stored = key === null ? encoded.stored : seal(key, place, encoded.stored);
     frame.storedBytes = stored.length;
-    frame.codec = codec;
+    frame.codec = key === null ? encoded.codec : `sealed-${encoded.codec}`;
     frame.digest = sha256(stored);
     parts.push(stored);
     partsBytes += stored.length;

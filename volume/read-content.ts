@@ -1,7 +1,6 @@
 /** The bytes of one file of a snapshot, in order: for `cat` and `cp`, without hydrating the volume. */
 import type { Extent, FileEntry, Frame } from "./entry.ts";
-import { fetchFrames } from "./hydrate/fetch-frames.ts";
-import type { ObjectStore } from "./object-store.ts";
+import { type FrameSource, fetchFrames } from "./hydrate/fetch-frames.ts";
 
 /** Holes come as runs of zeros of at most this size. */
 const ZEROS = Buffer.alloc(2 ** 20);
@@ -13,7 +12,7 @@ const BATCH_BYTES = 32 * 2 ** 20;
  * first byte that can't be read as it was.
  */
 export async function* readContent(
-  source: { readonly store: ObjectStore; readonly prefix: string },
+  source: FrameSource,
   file: FileEntry,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {

@@ -5,8 +5,8 @@ import type { Entry } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
 import { objectKey } from "./keys.ts";
 import type { SegmentRef } from "./local-index.ts";
-import type { ObjectStore } from "./object-store.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { NO_KEYS, segmentPlace, unseal } from "./sealing.ts";
+import { SNAPSHOT_FORMATS, type Snapshot, type SnapshotPlace } from "./snapshot.ts";
 import { decodeSegment, segmentFromJson } from "./tree.ts";
 
 const SEGMENTS_AHEAD = 3;
@@ -24,18 +24,21 @@ export const corruptTree = (id: string, what: string): TerminalError =>
 /** `counts.fetchedBytes` grows by what was read. Throws TerminalError for anything but the tree. */
 export async function* readSegments(
   snapshot: Snapshot,
-  { store, prefix }: { readonly store: ObjectStore; readonly prefix: string },
+  { store, prefix, keys = NO_KEYS }: Omit<SnapshotPlace, "snapshotId">,
   counts: { fetchedBytes: number },
   signal: AbortSignal,
 ): AsyncGenerator<TreeSegment> {
   const fetchOne = async (row: Snapshot["segments"][number]): Promise<TreeSegment> => {
     const [name, digest, storedBytes, entryCount, contentDigest] = row;
-    const stored = await store.get(objectKey(prefix, name), signal);
+    const key = objectKey(prefix, name);
+    const stored = await store.get(key, signal);
     if (stored === null) {
       throw new TerminalError(`tree segment ${name} is missing`, { code: "segment-missing" });
     }
     counts.fetchedBytes += stored.length;
-    const entries = segmentFromJson(decodeSegment(stored, digest));
+    const isSealed = snapshot.format === SNAPSHOT_FORMATS.sealed;
+    const unsealed = isSealed ? (body: Uint8Array) => unseal(keys, segmentPlace(key), body) : null;
+    const entries = segmentFromJson(decodeSegment(stored, digest, unsealed), name);
     const content = createHash("sha256");
     for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
     if (entries.length !== entryCount || content.digest("hex") !== contentDigest) {

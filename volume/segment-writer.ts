@@ -8,6 +8,7 @@ import { objectKey, segmentName } from "./keys.ts";
 import type { IndexedEntry, IndexWriter, PackSizes, SegmentRef } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { PackWriter } from "./pack-writer.ts";
+import { type DataKey, seal, segmentPlace } from "./sealing.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { encodeSegment, segmentToJson } from "./tree.ts";
 
@@ -18,6 +19,8 @@ export interface SegmentWriterOptions {
   readonly prefix: string;
   readonly epoch: number;
   readonly attempt: string;
+  /** Seals every segment; null: they are stored as they are. */
+  readonly key: DataKey | null;
   readonly packs: PackWriter;
   readonly frames: FrameBuilder;
   readonly index: IndexWriter;
@@ -52,8 +55,10 @@ export const openSegmentWriter = (
   const storeSegment = async (): Promise<SegmentRef> => {
     await options.frames.flush();
     await options.packs.settle();
-    const stored = await encodeSegment(segmentToJson(entries.map(({ entry }) => entry)));
+    const encoded = await encodeSegment(segmentToJson(entries.map(({ entry }) => entry)));
     const name = segmentName(epoch, attempt, writtenCount);
+    const place = segmentPlace(objectKey(prefix, name));
+    const stored = options.key === null ? encoded : seal(options.key, place, encoded);
     writtenCount += 1;
     while (uploads.size >= UPLOADS_MAX) await Promise.race(uploads);
     const upload = store

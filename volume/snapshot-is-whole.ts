@@ -1,6 +1,6 @@
 /** The proof at the seal: the snapshot and every object it needs are in the store, at full size. */
 import { objectKey } from "./keys.ts";
-import { readSnapshot, type SnapshotPlace } from "./snapshot.ts";
+import { readOutline, type SnapshotPlace } from "./snapshot.ts";
 
 const CHECKS_AT_ONCE = 8;
 
@@ -12,13 +12,10 @@ export const snapshotIsWhole = async (
   place: SnapshotPlace & { readonly trusted?: string | null },
   signal: AbortSignal,
 ): Promise<boolean> => {
-  const snapshot = await readSnapshot(place, signal);
+  const snapshot = await readOutline(place, signal);
   if (snapshot === null) return false;
   const trusted = await readTrusted(place, signal);
-  const needed = [
-    ...snapshot.packs,
-    ...snapshot.segments.map(([name, , bytes]): [string, number] => [name, bytes]),
-  ].filter(([name]) => !trusted.has(name));
+  const needed = snapshot.objects.filter(([name]) => !trusted.has(name));
   let isWhole = true;
   const check = async (): Promise<void> => {
     for (let next = needed.pop(); next !== undefined && isWhole; next = needed.pop()) {
@@ -36,9 +33,6 @@ const readTrusted = async (
   signal: AbortSignal,
 ): Promise<Set<string>> => {
   const id = place.trusted ?? null;
-  const snapshot = id === null ? null : await readSnapshot({ ...place, snapshotId: id }, signal);
-  return new Set([
-    ...(snapshot?.packs.map(([name]) => name) ?? []),
-    ...(snapshot?.segments.map(([name]) => name) ?? []),
-  ]);
+  const snapshot = id === null ? null : await readOutline({ ...place, snapshotId: id }, signal);
+  return new Set(snapshot?.objects.map(([name]) => name));
 };

@@ -8,6 +8,7 @@ import * as z from "zod";
 import { sha256, sha256Bytes } from "./digest.ts";
 import type { Entry, Extent, Frame } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
+import { nameWithin } from "./keys.ts";
 
 /** A segment ends after a path whose hash falls in 1/SEGMENT_MEAN, or at the largest count. */
 const SEGMENT_MEAN = 2_048;
@@ -47,7 +48,14 @@ const SegmentJson = z.strictObject({
   packs: z.array(z.string()),
   /** index of the pack, offset, stored bytes, raw bytes, codec, SHA-256 of the stored bytes. */
   frames: z.array(
-    z.tuple([count, count, count, count, z.enum(["raw", "zstd"]), z.hex().length(64)]),
+    z.tuple([
+      count,
+      count,
+      count,
+      count,
+      z.enum(["raw", "zstd", "sealed-raw", "sealed-zstd"]),
+      z.hex().length(64),
+    ]),
   ),
   entries: z.array(EntryJson),
 });
@@ -101,11 +109,12 @@ export const segmentToJson = (entries: readonly Entry[]): SegmentJson => {
   return { packs: [...packs.keys()], frames: frameRows, entries: rows };
 };
 
-export const segmentFromJson = (json: SegmentJson): Entry[] => {
+/** `segment`: the name that the segment was read by, to which its packs' names are relative. */
+export const segmentFromJson = (json: SegmentJson, segment: string): Entry[] => {
   const frames = json.frames.map(([pack, offset, storedBytes, rawBytes, codec, digest]): Frame => {
     const name = json.packs[pack];
     if (name === undefined) throw malformed("a frame names no pack");
-    return { pack: name, offset, storedBytes, rawBytes, codec, digest };
+    return { pack: nameWithin(segment, name), offset, storedBytes, rawBytes, codec, digest };
   });
   return json.entries.map((row) => entryFromJson(row, frames));
 };
@@ -172,13 +181,21 @@ export const encodeSegment = async (json: SegmentJson): Promise<Buffer> =>
     params: { [constants.ZSTD_c_compressionLevel]: SEGMENT_LEVEL },
   });
 
-/** Verifies, decompresses within bounds and parses. Throws TerminalError for anything else. */
-export const decodeSegment = (stored: Uint8Array, digest: string): SegmentJson => {
+/**
+ * Verifies, opens what is sealed, decompresses within bounds and parses. Throws TerminalError for
+ * anything else.
+ */
+export const decodeSegment = (
+  stored: Uint8Array,
+  digest: string,
+  unsealed: ((stored: Uint8Array) => Uint8Array) | null = null,
+): SegmentJson => {
   if (sha256(stored) !== digest) {
     throw new TerminalError("tree segment: digest mismatch", { code: "segment-corrupt" });
   }
+  const body = unsealed === null ? stored : unsealed(stored);
   try {
-    const raw = zstdDecompressSync(stored, { maxOutputLength: SEGMENT_BYTES_MAX });
+    const raw = zstdDecompressSync(body, { maxOutputLength: SEGMENT_BYTES_MAX });
     return SegmentJson.parse(JSON.parse(raw.toString("utf8")));
   } catch (cause) {
     throw new TerminalError("tree segment: not readable", { code: "segment-malformed", cause });

@@ -14,8 +14,9 @@ import { openPackWriter } from "./pack-writer.ts";
 import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
+import { currentKey, type DataKeys, NO_KEYS } from "./sealing.ts";
 import { openSegmentWriter } from "./segment-writer.ts";
-import { encodeSnapshot, SNAPSHOT_FORMAT, type Snapshot } from "./snapshot.ts";
+import { chooseFormat, encodeSnapshot, type Snapshot } from "./snapshot.ts";
 import { translateSystemError } from "./system-errors.ts";
 import { endsSegment } from "./tree.ts";
 
@@ -47,6 +48,8 @@ export interface WriteSnapshotOptions {
    * or one that the index does not describe: everything is read and stored.
    */
   readonly parent: string | null;
+  /** What is stored is sealed with the current one of these; a parent that is not sealed is then no parent. */
+  readonly keys?: DataKeys | undefined;
   readonly fileSystem: FileSystem;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -69,7 +72,10 @@ export const writeSnapshot = async (
   const { indexFile, store, prefix, epoch, attempt, snapshotId, fileSystem } = options;
   const trustedBeforeNs = settleFileSystem(indexFile, fileSystem) - TICK_NS;
   const found = options.parent === null ? null : openIndex(options.parentIndexFile);
-  const known = found?.header.snapshotId === options.parent ? found : null;
+  const key = currentKey(options.keys ?? NO_KEYS);
+  const isParent =
+    found?.header.snapshotId === options.parent && found?.header.isSealed === (key !== null);
+  const known = isParent ? found : null;
   const cursor = openCursor(known);
   const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
   let bytesOfFile = 0;
@@ -82,11 +88,11 @@ export const writeSnapshot = async (
     counts.storedBytes += bytes;
     report();
   };
-  const packs = openPackWriter({ store, prefix, epoch, attempt, onStored }, signal);
+  const packs = openPackWriter({ store, prefix, epoch, attempt, key, onStored }, signal);
   const frames = openFrameBuilder(packs);
-  const index = createIndex(indexFile, snapshotId);
+  const index = createIndex(indexFile, { snapshotId, isSealed: key !== null });
   const segments = openSegmentWriter(
-    { store, prefix, epoch, attempt, packs, frames, index, onStored },
+    { store, prefix, epoch, attempt, key, packs, frames, index, onStored },
     signal,
   );
   const clones = openClones(indexFile, attempt, fileSystem);
@@ -117,7 +123,7 @@ export const writeSnapshot = async (
     cursor.drain();
     const tree = await segments.finish(known?.packs() ?? new Map());
     const snapshot: Snapshot = {
-      format: SNAPSHOT_FORMAT,
+      format: chooseFormat({ segments: tree.segments, packs: [...tree.packs] }, key),
       id: snapshotId,
       epoch,
       attempt,
@@ -128,7 +134,7 @@ export const writeSnapshot = async (
       segments: tree.segments,
       packs: [...tree.packs],
     };
-    const body = await encodeSnapshot(snapshot);
+    const body = await encodeSnapshot(snapshot, key === null ? undefined : { prefix, key });
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
     index.commit(tree.packs);

@@ -9,6 +9,7 @@ import {
   type MemoryObjectStore,
 } from "../../volume/memory-object-store.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
+import type { DataKeys } from "../../volume/sealing.ts";
 import { type SnapshotSummary, writeSnapshot } from "../../volume/write-snapshot.ts";
 import { testRoot } from "./test-settings.ts";
 
@@ -18,9 +19,13 @@ export interface VolumePair {
   readonly scratch: string;
   readonly store: MemoryObjectStore;
   /** Takes the next snapshot of the source, with the one before as its parent. */
-  snapshot(): Promise<SnapshotSummary>;
+  snapshot(keys?: DataKeys): Promise<SnapshotSummary>;
   /** Hydrates a snapshot into a directory of that name in the scratch directory. */
-  hydrateTo(name: string, snapshotId: string, base?: string): Promise<HydrateResult>;
+  hydrateTo(
+    name: string,
+    snapshotId: string,
+    more?: { readonly base?: string; readonly keys?: DataKeys; readonly prefix?: string },
+  ): Promise<HydrateResult>;
   /** The data of the copy of that name. */
   pathOf(name: string): string;
   indexOf(name: string): string;
@@ -48,7 +53,7 @@ export const openVolumePair = (
     source,
     scratch,
     store,
-    snapshot: async () => {
+    snapshot: async (keys) => {
       taken += 1;
       const snapshotId = `s${taken}`;
       const summary = await writeSnapshot(
@@ -61,18 +66,21 @@ export const openVolumePair = (
           epoch: 1,
           attempt: `a${taken}`,
           parent,
+          keys,
         },
         signal,
       );
       parent = snapshotId;
       return summary;
     },
-    hydrateTo: (name, snapshotId, base) => {
+    hydrateTo: (name, snapshotId, { base, keys, prefix = PREFIX } = {}) => {
       mkdirSync(join(scratch, name), { recursive: true });
       return hydrate(
         {
           ...common,
+          prefix,
           snapshotId,
+          keys,
           directory: pathOf(name),
           indexFile: indexOf(name),
           base: base === undefined ? null : { directory: pathOf(base), indexFile: indexOf(base) },

@@ -4,6 +4,7 @@ import { RetryableError, TerminalError } from "../errors.ts";
 import { decodeFrame, FRAME_BYTES_MAX } from "../frame.ts";
 import { objectKey } from "../keys.ts";
 import type { ObjectStore } from "../object-store.ts";
+import type { DataKeys } from "../sealing.ts";
 
 /** A gap this small costs less than a request of its own. */
 const GAP_BYTES_MAX = 128 * 1_024;
@@ -18,9 +19,16 @@ interface Range {
   readonly frames: Frame[];
 }
 
+/** Where frames come from: a volume, and the keys to what is sealed in it. */
+export interface FrameSource {
+  readonly store: ObjectStore;
+  readonly prefix: string;
+  readonly keys?: DataKeys | undefined;
+}
+
 /** Calls `use` with each frame's raw bytes, in no particular order, as they arrive. */
 export const fetchFrames = async (
-  source: { readonly store: ObjectStore; readonly prefix: string },
+  source: FrameSource,
   frames: readonly Frame[],
   use: (frame: Frame, raw: Buffer) => void,
   signal: AbortSignal,
@@ -33,7 +41,8 @@ export const fetchFrames = async (
       fetchedBytes += bytes.length;
       for (const frame of range.frames) {
         const start = frame.offset - range.offset;
-        use(frame, await decodeFrame(frame, bytes.subarray(start, start + frame.storedBytes)));
+        const stored = bytes.subarray(start, start + frame.storedBytes);
+        use(frame, await decodeFrame(frame, stored, source));
       }
     }
   };
@@ -72,7 +81,7 @@ const coalesce = (frames: readonly Frame[]): Range[] => {
 };
 
 const fetchRange = async (
-  { store, prefix }: { readonly store: ObjectStore; readonly prefix: string },
+  { store, prefix }: FrameSource,
   { pack, offset, length }: Range,
   signal: AbortSignal,
 ): Promise<Uint8Array> => {

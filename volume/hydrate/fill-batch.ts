@@ -4,8 +4,7 @@
  * the moment its last piece is written, so that few stay open.
  */
 import type { Extent, Frame } from "../entry.ts";
-import type { ObjectStore } from "../object-store.ts";
-import { fetchFrames } from "./fetch-frames.ts";
+import { type FrameSource, fetchFrames } from "./fetch-frames.ts";
 import type { FileTask } from "./file-task.ts";
 
 const BATCH_BYTES = 48 * 2 ** 20;
@@ -21,9 +20,7 @@ export interface FillBatch {
   close(): void;
 }
 
-export interface FillBatchOptions {
-  readonly store: ObjectStore;
-  readonly prefix: string;
+export interface FillBatchOptions extends FrameSource {
   readonly counts: { bytes: number; fetchedBytes: number };
   readonly onProgress: () => void;
 }

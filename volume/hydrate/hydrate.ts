@@ -15,7 +15,8 @@ import { createIndex, type IndexedEntry, type SegmentRef } from "../local-index.
 import type { ObjectStore } from "../object-store.ts";
 import { corruptTree, readSegments } from "../read-segments.ts";
 import { openClones } from "../scan/clones.ts";
-import { readSnapshot } from "../snapshot.ts";
+import type { DataKeys } from "../sealing.ts";
+import { readSnapshot, SNAPSHOT_FORMATS } from "../snapshot.ts";
 import { translateSystemError } from "../system-errors.ts";
 import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts";
 import { openSources } from "./open-sources.ts";
@@ -30,6 +31,8 @@ export interface HydrateOptions {
   readonly store: ObjectStore;
   readonly prefix: string;
   readonly snapshotId: string;
+  /** Needed for a sealed snapshot. */
+  readonly keys?: DataKeys | undefined;
   /** The data directory; created when it is not there. */
   readonly directory: string;
   /** Describes the directory before (if it is there) and after. On the same file system. */
@@ -63,12 +66,13 @@ export const hydrate = async (
   signal: AbortSignal,
 ): Promise<HydrateResult> => {
   const { store, prefix, snapshotId, directory, indexFile } = options;
-  const snapshot = await readSnapshot({ store, prefix, snapshotId }, signal);
+  const snapshot = await readSnapshot(options, signal);
   if (snapshot === null) {
     throw new TerminalError(`the store has no snapshot ${snapshotId}`, {
       code: "snapshot-missing",
     });
   }
+  const isSealed = snapshot.format === SNAPSHOT_FORMATS.sealed;
   checkSnapshot(snapshot, options.budget ?? HYDRATE_BUDGET);
   const sources = openSources(options);
   mkdirSync(directory, { recursive: true });
@@ -78,6 +82,7 @@ export const hydrate = async (
     {
       store,
       prefix,
+      keys: options.keys,
       directory,
       baseDirectory: sources.baseDirectory,
       known: firstOf(sources.indexes.map(openCursor)),
@@ -88,7 +93,7 @@ export const hydrate = async (
     },
     signal,
   );
-  const index = createIndex(indexFile, snapshotId, sources.draft);
+  const index = createIndex(indexFile, { snapshotId, isSealed }, sources.draft);
   try {
     const digests: string[] = [];
     const pending: PlacedSegment[] = [];

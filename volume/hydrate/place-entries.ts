@@ -16,20 +16,18 @@ import type { Entry, FileEntry } from "../entry.ts";
 import type { FileSystem } from "../file-system.ts";
 import type { FoundEntry, IndexCursor } from "../index-cursor.ts";
 import type { IndexedEntry } from "../local-index.ts";
-import type { ObjectStore } from "../object-store.ts";
 import type { Clones } from "../scan/clones.ts";
 import { sameIdentity } from "../scan/read-file.ts";
 import { isGone } from "../scan/walk.ts";
 import { refuseEntry } from "./budget.ts";
 import { openDirectoryStack, type Place } from "./directory-stack.ts";
+import type { FrameSource } from "./fetch-frames.ts";
 import { type FileTask, openFile } from "./file-task.ts";
 import { openFillBatch } from "./fill-batch.ts";
 import { applyXattrs } from "./metadata.ts";
 import { withParentOf } from "./open-below.ts";
 
-export interface PlacerOptions {
-  readonly store: ObjectStore;
-  readonly prefix: string;
+export interface PlacerOptions extends FrameSource {
   readonly directory: string;
   /** Where `known` describes; null: it describes the directory itself. */
   readonly baseDirectory: string | null;
