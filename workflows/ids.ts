@@ -45,6 +45,10 @@ export type CommitId = z.infer<typeof CommitId>;
 export const Epoch = z.int().nonnegative().brand("Epoch");
 export type Epoch = z.infer<typeof Epoch>;
 
+/** Counts the times that a node's lease began anew. A session that lapsed never holds again. */
+export const LeaseSession = z.int().positive().brand("LeaseSession");
+export type LeaseSession = z.infer<typeof LeaseSession>;
+
 /** Position in a project's chain of records. */
 export const Revision = z.int().nonnegative().brand("Revision");
 export type Revision = z.infer<typeof Revision>;

@@ -10,6 +10,7 @@ import {
   ContainerName,
   DeployId,
   Epoch,
+  LeaseSession,
   NodeId,
   ProjectId,
   Revision,
@@ -60,8 +61,26 @@ export const Branch = z.strictObject({
   keptAtMs: z.int(),
   bytes: z.int().nonnegative(),
   reason: z.string(),
+  /** When its newest file was changed; null where nobody looked. */
+  changedAtMs: z.int().nullable().default(null),
+  /** The snapshot of it, once its node was asked for one. */
+  snapshotId: SnapshotId.nullable().default(null),
 });
 export type Branch = z.infer<typeof Branch>;
+
+/** A node's data that were given up for the last committed snapshot, and on whose word. */
+export const Loss = z.strictObject({
+  node: NodeId,
+  /** The epoch that the lost node wrote under. */
+  epoch: Epoch,
+  atMs: z.int(),
+  acceptedBy: z.string(),
+  /** What the volume went on from; null: it had no snapshot, all of it was given up. */
+  snapshotId: SnapshotId.nullable(),
+  /** Age of that snapshot: writes of no longer ago than this may be missing. */
+  windowMs: z.int().nonnegative().nullable(),
+});
+export type Loss = z.infer<typeof Loss>;
 
 export const VolumeState = z.strictObject({
   settings: VolumeSettings,
@@ -73,6 +92,13 @@ export const VolumeState = z.strictObject({
   /** Restore points, oldest first; the head is among them. */
   snapshots: z.array(SnapshotRef),
   branches: z.array(Branch),
+  /** Newest last. */
+  losses: z.array(Loss).default([]),
+  /**
+   * The session of the owner's lease whose guard watches this volume: only the end of this very one
+   * lets another node go on without the owner. Null: none does, so that the volume waits.
+   */
+  lease: LeaseSession.nullable().default(null),
 });
 export type VolumeState = z.infer<typeof VolumeState>;
 
@@ -170,12 +196,14 @@ export const Desired = z.strictObject({
   requestId: z.string().min(1).max(200),
   /** The deploy that the request becomes, if it becomes one. */
   deployId: DeployId,
-  trigger: z.enum(["push", "queue", "cli", "api"]),
+  trigger: z.enum(["push", "queue", "cli", "api", "drain", "failover"]),
   ref: z.string(),
   commit: CommitId.optional(),
   /** What the sender believes the ref to be; only tells a superseded push from a repeated one. */
   commitHint: CommitId.optional(),
   target: NodeId.optional(),
+  /** Nodes to leave: nothing is placed there, and what is there moves. */
+  avoid: z.array(NodeId).optional(),
   /** Deploy even when nothing changed. */
   force: z.boolean(),
   /** Start volumes from these snapshots instead of their newest data. */

@@ -200,7 +200,8 @@ const branchVolumes = async (
     );
     const bytes = kept.marker?.bytes ?? 0;
     const reason = `written by deploy ${deploy.id} before it was rolled back`;
-    volumes[name] = { branch: { node: ports.node, epoch, keptAtMs: ports.nowMs(), bytes, reason } };
+    const place = { node: ports.node, epoch, keptAtMs: ports.nowMs(), bytes, reason };
+    volumes[name] = { branch: { ...place, changedAtMs: null, snapshotId: null } };
   }
   return volumes;
 };

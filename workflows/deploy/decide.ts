@@ -5,6 +5,9 @@
  */
 import type { ProjectState } from "../record.ts";
 import { endDeploy, endRequest } from "./end-deploy.ts";
+import { expireLease } from "./expire-lease.ts";
+import { holdLease } from "./hold-lease.ts";
+import { noteBranch } from "./keep-branch.ts";
 import { loseNode } from "./lose-node.ts";
 import {
   changed,
@@ -37,7 +40,13 @@ export const decide = (state: ProjectState, input: Input): Decision => {
     case "deploy.cancelled":
       return cancelDeploy(state, input);
     case "node.lost":
-      return loseNode(state, input.node, input.nowMs);
+      return loseNode(state, input);
+    case "lease.expired":
+      return expireLease(state, input);
+    case "lease.held":
+      return holdLease(state, input);
+    case "branch.kept":
+      return noteBranch(state, input);
     case "deploy.archived":
       return archiveDeploy(state, input);
   }

@@ -26,3 +26,4 @@ export const ENDED_ATTEMPTS_MAX = 200;
 export const SNAPSHOTS_KEPT_DEFAULT = 20;
 export const SNAPSHOTS_KEPT_MAX = 200;
 export const BRANCHES_MAX = 50;
+export const LOSSES_MAX = 50;

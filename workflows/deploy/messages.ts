@@ -8,6 +8,7 @@ import {
   CommitId,
   ContainerName,
   DeployId,
+  LeaseSession,
   NodeId,
   ProjectId,
   SnapshotId,
@@ -44,8 +45,18 @@ export const Report = z.strictObject({
   failure: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   volumes: z.record(VolumeName, VolumeReport),
   containers: z.record(ContainerName, ContainerOutcome),
+  /** The session of the node's lease whose guard watches what it started. */
+  lease: LeaseSession.optional(),
 });
 export type Report = z.infer<typeof Report>;
+
+/** What a deploy that takes a lost node's place is made of. */
+export const Replacement = z.strictObject({
+  requestId: z.string(),
+  deployId: DeployId,
+  nodes: z.array(NodeStatus),
+});
+export type Replacement = z.infer<typeof Replacement>;
 
 export const Input = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("project.configured"), settings: ProjectSettings }),
@@ -78,7 +89,30 @@ export const Input = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("time.passed"), nowMs: z.int() }),
   z.strictObject({ type: z.literal("deploy.cancelled"), deployId: DeployId, nowMs: z.int() }),
   /** An operator's word that a node will not come back, or that nothing runs on it. */
-  z.strictObject({ type: z.literal("node.lost"), node: NodeId, nowMs: z.int() }),
+  z.strictObject({
+    type: z.literal("node.lost"),
+    node: NodeId,
+    nowMs: z.int(),
+    acceptedBy: z.string().optional(),
+    replacement: Replacement.optional(),
+  }),
+  /** A session of a node's lease is over for certain: what it guarded has been stopped. */
+  z.strictObject({
+    type: z.literal("lease.expired"),
+    node: NodeId,
+    session: LeaseSession,
+    nowMs: z.int(),
+    replacement: Replacement,
+  }),
+  /** What a node's lease object says of this project: what its guard watches, in which session. */
+  z.strictObject({
+    type: z.literal("lease.held"),
+    node: NodeId,
+    session: LeaseSession,
+    volumes: z.array(VolumeName),
+  }),
+  /** A node found that it keeps data aside. */
+  z.strictObject({ type: z.literal("branch.kept"), volume: VolumeName, branch: Branch }),
   z.strictObject({ type: z.literal("deploy.archived"), deployId: DeployId }),
 ]);
 export type Input = z.infer<typeof Input>;

@@ -161,6 +161,8 @@ const sealVolume = (
     head: null,
     snapshots: [],
     branches: [],
+    losses: [],
+    lease: null,
   };
   if (move.sealed === null) return known;
   return {
@@ -190,8 +192,10 @@ const enterStarting = (
     const move = deploy.volumes[name] as VolumeMove;
     const volume = volumes[name];
     if (volume === undefined) continue;
-    const settings = move.settings;
-    volumes[name] = { ...volume, settings, owner: move.to, epoch, origin: originOf(move, volume) };
+    const { settings, to: owner } = move;
+    // Whoever starts it says which session of its lease guards it.
+    const origin = originOf(move, volume);
+    volumes[name] = { ...volume, settings, owner, epoch, origin, lease: null };
   }
   const starts = Object.values(deploy.containers).map(
     ({ to }) => to?.spec.healthcheck?.startPeriodMs ?? 0,

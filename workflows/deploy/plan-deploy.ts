@@ -75,6 +75,7 @@ const findMovers = ({ state, spec, request }: PlanInput): ContainerName[] => {
     if (current === undefined || wanted === undefined) return true;
     if (request.force || !sameSpec(current.spec, wanted)) return true;
     if (request.target !== undefined && current.node !== request.target) return true;
+    if (request.avoid?.includes(current.node)) return true;
     return wanted.volumes.some((mount) => restored.has(mount.name));
   };
   return findGroups(specs)
@@ -149,6 +150,7 @@ const placeGroups = (input: PlanInput, movers: readonly ContainerName[]): Placed
       allowed: input.state.settings.nodes,
       constraints: input.state.settings.constraints,
       target: input.request.target,
+      avoid: input.request.avoid ?? [],
       portsKept,
       memoryFreed,
       nowMs: input.nowMs,

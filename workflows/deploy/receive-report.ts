@@ -1,8 +1,8 @@
 /** Folds a node's report into the deploy that awaits it; any other report changes nothing. */
 import type { SnapshotId, VolumeName } from "../ids.ts";
-import { keysOf } from "../keys-of.ts";
+import { keysOf, mapRecord } from "../keys-of.ts";
 import type { ContainerOutcome, Deploy, ProjectState, VolumeMove } from "../record.ts";
-import { BRANCHES_MAX } from "./limits.ts";
+import { keepBranch } from "./keep-branch.ts";
 import { changed, type Decision, type InputOf, type Report, UNCHANGED } from "./messages.ts";
 import { completePhase } from "./phases.ts";
 import { stepKind } from "./steps.ts";
@@ -61,7 +61,7 @@ const foldReport = (state: ProjectState, deploy: Deploy, report: Report): Projec
   }
   return {
     ...state,
-    volumes: addBranches(state, report),
+    volumes: noteLease(addBranches(state, report), deploy, report),
     deploy: {
       ...deploy,
       volumes,
@@ -105,15 +105,24 @@ const foldVolume = (
   }
 };
 
-const addBranches = (state: ProjectState, report: Report): ProjectState["volumes"] => {
-  const volumes = { ...state.volumes };
-  for (const name of keysOf(report.volumes)) {
+const addBranches = (state: ProjectState, report: Report): ProjectState["volumes"] =>
+  mapRecord(state.volumes, (volume, name) => {
     const branch = report.volumes[name]?.branch;
-    const volume = volumes[name];
-    if (branch === undefined || volume === undefined) continue;
-    volumes[name] = { ...volume, branches: [...volume.branches, branch].slice(-BRANCHES_MAX) };
-  }
-  return volumes;
+    return branch === undefined ? volume : keepBranch(volume, branch);
+  });
+
+/** The guard of whoever starts a volume watches it from before it is reported. */
+const noteLease = (
+  volumes: ProjectState["volumes"],
+  deploy: Deploy,
+  { step, node, lease }: Report,
+): ProjectState["volumes"] => {
+  const kind = stepKind(step);
+  if (lease === undefined || (kind !== "start" && kind !== "return")) return volumes;
+  return mapRecord(volumes, (volume, name) => {
+    const isStarted = deploy.volumes[name] !== undefined && volume.owner === node;
+    return isStarted && volume.settings.onNodeLoss === "restore" ? { ...volume, lease } : volume;
+  });
 };
 
 const mergeOutcomes = (deploy: Deploy, report: Report): Deploy["outcomes"] => {

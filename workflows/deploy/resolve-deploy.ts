@@ -1,9 +1,9 @@
 /** From a desired commit, as git has it, to a running deploy: or the reason why there is none. */
 import { keysOf, mapRecord } from "../keys-of.ts";
 import type { Desired, ProjectState } from "../record.ts";
+import { beginDeploy } from "./begin-deploy.ts";
 import { endDeploy, endRequest } from "./end-deploy.ts";
 import { changed, type Decision, type InputOf, UNCHANGED } from "./messages.ts";
-import { completePhase, enterPhase, firstPhase } from "./phases.ts";
 import { planDeploy } from "./plan-deploy.ts";
 
 /** Plans the desired deploy. A running one gives way before it drains, and is awaited after. */
@@ -43,28 +43,18 @@ export const resolveDeploy = (state: ProjectState, input: InputOf<"deploy.resolv
     const isStale = request.commitHint !== undefined && request.commitHint !== commit;
     const result = isStale ? ("superseded" as const) : ("unchanged" as const);
     const reason = isStale ? `by commit ${commit}` : "nothing to change";
-    const volumes = mapRecord(free.volumes, (volume, name) => ({
-      ...volume,
-      settings: spec.volumes[name] ?? volume.settings,
-    }));
+    const volumes = mapRecord(free.volumes, (volume, name) => {
+      const settings = spec.volumes[name] ?? volume.settings;
+      const lease = settings.onNodeLoss === "restore" ? volume.lease : null;
+      return { ...volume, settings, lease };
+    });
     return changed(
       endRequest({ ...free, volumes, commit }, request, commit, { result, reason, nowMs }),
     );
   }
-  const draft = {
-    id: request.deployId,
-    commit,
-    ref: request.ref,
-    subject: input.subject,
-    request,
-    ...plan.moves,
-    timeline: [],
-    outcomes: {},
-    predictedPauseMs: null,
-  };
-  const phase = firstPhase(draft, nowMs);
-  const started = enterPhase({ ...free, desired: null }, { ...draft, phase }, phase, nowMs);
-  return changed(completePhase(started, nowMs), {
+  const { moves } = plan;
+  const planned = { request, commit, subject: input.subject, moves };
+  return changed(beginDeploy({ ...free, desired: null }, planned, nowMs), {
     type: "deploy.started",
     data: { project: state.project, deploy: request.deployId, commit },
   });

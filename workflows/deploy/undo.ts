@@ -110,6 +110,7 @@ const returnUnder = (
       ...volume,
       owner,
       epoch,
+      lease: null,
       origin: head === null ? { kind: "empty" } : { kind: "snapshot", snapshotId: head.id },
     };
   }

@@ -3,9 +3,16 @@
  * clients may reach them, below which epochs nothing may start, and which steps the node owes.
  */
 import type { ContainerSpec } from "../container-spec.ts";
-import type { ContainerName, DeployId, Epoch, NodeId, VolumeName } from "../ids.ts";
+import type { ContainerName, DeployId, Epoch, LeaseSession, NodeId, VolumeName } from "../ids.ts";
 import { keysOf } from "../keys-of.ts";
-import type { ContainerMove, ContainerState, Deploy, Origin, ProjectState } from "../record.ts";
+import type {
+  ContainerMove,
+  ContainerState,
+  Deploy,
+  Origin,
+  ProjectState,
+  VolumeState,
+} from "../record.ts";
 
 /** A volume as a container's start needs it. */
 export interface VolumeOrder {
@@ -26,6 +33,14 @@ export interface RunOrder {
    */
   readonly mayHydrate: boolean;
   readonly volumes: readonly VolumeOrder[];
+  /** For each volume that may be failed over: the session of this node's lease that guards it. */
+  readonly leases: readonly VolumeLease[];
+}
+
+/** Null: the record knows no session yet, so nobody can take the volume away. */
+export interface VolumeLease {
+  readonly volume: VolumeName;
+  readonly session: LeaseSession | null;
 }
 
 export interface Fences {
@@ -115,11 +130,21 @@ const order = (
   spec,
   gate,
   mayHydrate,
-  volumes: [...new Set(spec.volumes.map((mount) => mount.name))].flatMap((name) => {
-    const volume = state.volumes[name];
-    return volume === undefined ? [] : [{ name, epoch: volume.epoch, origin: volume.origin }];
-  }),
+  volumes: mountedBy(state, spec).map(([name, volume]) => ({
+    name,
+    epoch: volume.epoch,
+    origin: volume.origin,
+  })),
+  leases: mountedBy(state, spec).flatMap(([volume, { settings, lease }]) =>
+    settings.onNodeLoss === "restore" ? [{ volume, session: lease }] : [],
+  ),
 });
+
+const mountedBy = (state: ProjectState, spec: ContainerSpec): [VolumeName, VolumeState][] =>
+  [...new Set(spec.volumes.map((mount) => mount.name))].flatMap((name) => {
+    const volume = state.volumes[name];
+    return volume === undefined ? [] : [[name, volume]];
+  });
 
 /** The newest epoch that the record has given out or announced for each container and volume. */
 const findFences = (state: ProjectState): Fences => {

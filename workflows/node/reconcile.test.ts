@@ -23,6 +23,7 @@ const order = (n: number, more: Partial<RunOrder> = {}): RunOrder => ({
   gate: "open",
   mayHydrate: false,
   volumes: [{ name: DATA, epoch: epoch(n), origin: { kind: "empty" } }],
+  leases: [],
   ...more,
 });
 const assigned = (run: RunOrder[], fence: number, steps: string[] = []): NodeAssignment => ({

@@ -2,7 +2,7 @@
  * The node's rules: from what the record asks and what is there, the next actions. Pure; the agent
  * performs them under the project's lock, and the explorer drives the same function.
  */
-import type { ContainerName, Epoch, VolumeName } from "../ids.ts";
+import type { ContainerName, Epoch, LeaseSession, VolumeName } from "../ids.ts";
 import type { NodeAssignment, RunOrder } from "./assignment.ts";
 import { isOwnEpoch } from "./own-copy.ts";
 
@@ -24,6 +24,8 @@ export interface Observed {
   readonly directories: readonly ObservedDirectory[];
   /** Containers whose published ports are open now, with the epoch they lead to. */
   readonly gates: readonly { readonly container: ContainerName; readonly epoch: Epoch }[];
+  /** The session of the node's lease that holds now; null or absent: none does. */
+  readonly session?: LeaseSession | null;
 }
 
 export type Action =
@@ -46,15 +48,21 @@ export const reconcile = (assignment: NodeAssignment, observed: Observed): Actio
     observed.containers.some(
       (c) => c.container === order.container && c.epoch === order.epoch && c.isRunning,
     );
+  const mayRun = (order: RunOrder) => isLeaseGood(order, observed.session ?? null);
   const actions: Action[] = [];
   for (const gate of observed.gates) {
     const order = ordered.get(gate.container);
-    const serves = order?.gate === "open" && order.epoch === gate.epoch && running(order);
+    const serves =
+      order?.gate === "open" && order.epoch === gate.epoch && running(order) && mayRun(order);
     if (!serves) actions.push({ kind: "close-gate", container: gate.container });
   }
   if (!isStopStep) actions.push(...findStrays(assignment, observed, isOrdered));
   for (const order of assignment.run) {
-    if (running(order)) continue;
+    if (mayRun(order) || !running(order)) continue;
+    actions.push({ kind: "stop", container: order.container, epoch: order.epoch });
+  }
+  for (const order of assignment.run) {
+    if (running(order) || !mayRun(order)) continue;
     // Before the commit a step starts it and reports; in RUN the node acts by itself.
     if (!order.mayHydrate) actions.push({ kind: "start", order });
   }
@@ -62,7 +70,8 @@ export const reconcile = (assignment: NodeAssignment, observed: Observed): Actio
     const isOpen = observed.gates.some(
       (g) => g.container === order.container && g.epoch === order.epoch,
     );
-    if (order.gate === "open" && !isOpen) actions.push({ kind: "open-gate", order });
+    if (order.gate === "open" && !isOpen && mayRun(order))
+      actions.push({ kind: "open-gate", order });
   }
   return actions;
 };
@@ -84,6 +93,19 @@ const findStrays = (
     .map(({ volume, epoch }): Action => ({ kind: "quarantine", volume, epoch }));
   return [...stops, ...quarantines];
 };
+
+/**
+ * Whether the node's lease lets the order run. A volume that may be failed over runs only while the
+ * lease holds, and only under the session that the record knows: the end of that one, once seen by
+ * others, gives it away. One that the record knows of no session can't be given away.
+ */
+export const isLeaseGood = (
+  order: Pick<RunOrder, "leases">,
+  session: LeaseSession | null,
+): boolean =>
+  order.leases.every(
+    (known) => session !== null && (known.session === null || known.session === session),
+  );
 
 /** Whether a start under this epoch is allowed by the fences that the node holds on disk. */
 export const isStartAllowed = (

@@ -16,6 +16,8 @@ export interface PlacementRequest {
   readonly constraints: readonly PlacementConstraint[];
   /** The operator's choice; only checked. */
   readonly target: NodeId | undefined;
+  /** Nodes that are lost or being drained. */
+  readonly avoid?: readonly NodeId[];
   /** Host ports of the project's containers that stay where they are, per node. */
   readonly portsKept: ReadonlyMap<NodeId, ReadonlySet<number>>;
   /**
@@ -56,6 +58,7 @@ const findObstacle = (node: NodeStatus, request: PlacementRequest): string | nul
   if (request.allowed.length > 0 && !request.allowed.includes(node.node)) {
     return "not among the project's nodes";
   }
+  if (request.avoid?.includes(node.node)) return "to be left";
   const ageMs = request.nowMs - node.atMs;
   if (ageMs > HEARTBEAT_STALE_MS) return `no heartbeat for ${Math.round(ageMs / 1000)} s`;
   const isHome = request.volumes.some(({ owner }) => owner === node.node);
