@@ -14,6 +14,15 @@ export const recordHintKey = (project: ProjectId): string => `projects/${project
 
 export const secretKey = (project: ProjectId): string => `projects/${project}/webhook-secret.json`;
 
+/** The project's S3 space, with the key that its containers are given. */
+export const spaceKey = (project: ProjectId): string => `projects/${project}/space.json`;
+
+/** S3 keys that were replaced, in the order in which they stop to work. */
+export const EXPIRING_PREFIX = "expiring-keys/";
+const MS_DIGITS = 15;
+export const expiringKey = (atMs: number, project: ProjectId, accessKeyId: string): string =>
+  `${EXPIRING_PREFIX}${String(atMs).padStart(MS_DIGITS, "0")}/${project}/${accessKeyId}`;
+
 export const volumePrefix = (project: ProjectId, volume: VolumeName): string =>
   `projects/${project}/volumes/${volume}`;
 
