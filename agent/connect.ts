@@ -16,7 +16,9 @@ import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.
 import type { Config } from "../functions/config.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { CONTROL_QUEUE } from "../functions/messages.ts";
+import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createBackoff } from "./backoff.ts";
+import { connectSpaces } from "./connect-spaces.ts";
 import { createGateRegistry } from "./gate-registry.ts";
 import { readBootId } from "./heartbeat.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
@@ -28,6 +30,7 @@ const TOKEN_BYTES = 4;
 
 export interface Connections {
   readonly control: ControlPorts;
+  readonly spaces: SpacePorts;
   readonly openQueue: (name: string, signal: AbortSignal) => Promise<Queue>;
 }
 
@@ -67,6 +70,7 @@ export const connect = async (
   const git = createGitSource({ workDirectory: join(workDirectory, "git"), policy: config.git });
   return {
     openQueue: open,
+    spaces: connectSpaces(config, { store, nowMs, log }),
     control: {
       store,
       records,

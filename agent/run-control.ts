@@ -6,6 +6,8 @@ import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
 import { createHandler as createPushHandler } from "../functions/receive-git-push/handler.ts";
+import { expireKeys } from "../functions/spaces/manage-keys.ts";
+import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createHandler as createSweepHandler } from "../functions/sweep/handler.ts";
 import { localContext } from "./local-context.ts";
 
@@ -16,6 +18,7 @@ const CLOSE_GRACE_MS = 10_000;
 
 export interface ControlOptions {
   readonly ports: ControlPorts;
+  readonly spaces: SpacePorts;
   readonly queue: Queue;
   readonly listen: { readonly host: string; readonly port: number };
   readonly sweepMs: number;
@@ -40,6 +43,9 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     while (!signal.aborted) {
       await sweep({}, localContext("sweep")).catch((error: unknown) => {
         if (!signal.aborted) ports.log.error({ err: error }, "sweep.failed");
+      });
+      await expireKeys(options.spaces, signal).catch((error: unknown) => {
+        if (!signal.aborted) ports.log.error({ err: error }, "keys.not-expired");
       });
       await options.sleep(options.sweepMs, signal).catch(() => undefined);
     }

@@ -14,6 +14,7 @@ import { planCommand } from "./commands/plan.ts";
 import { projectCommand } from "./commands/project.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { nodeCommand, serveCommand, upCommand } from "./commands/run.ts";
+import { s3Command } from "./commands/s3.ts";
 import {
   catCommand,
   diffCommand,
@@ -37,6 +38,8 @@ const NOT_FOUND = new Set([
   "unknown-volume",
   "unknown-snapshot",
   "unknown-file",
+  "unknown-key",
+  "no-space",
   "nothing-to-cancel",
 ]);
 
@@ -57,7 +60,8 @@ const report = (error: unknown): number => {
   if (!(error instanceof BagageError)) throw error;
   write(error.hint === undefined ? error.message : `${error.message}\n  try: ${error.hint}`);
   if (NOT_FOUND.has(error.code)) return EXIT.notFound;
-  if (error.code === "config-store") return EXIT.config;
+  if (error.code === "usage") return EXIT.usage;
+  if (error.code.startsWith("config-")) return EXIT.config;
   return error instanceof RetryableError ? EXIT.unavailable : EXIT.refused;
 };
 
@@ -81,6 +85,7 @@ const parser = yargs(hideBin(process.argv))
   .command(restoreCommand)
   .command(verifyCommand)
   .command(gcCommand)
+  .command(s3Command)
   .command(nodesCommand)
   .command(doctorCommand)
   .completion("completion", "Print a completion script for bash or zsh")

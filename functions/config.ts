@@ -32,6 +32,19 @@ const Environment = z.object({
   BAGAGE_S3_REGION: z.string().default("us-east-1"),
   BAGAGE_S3_ACCESS_KEY: z.string().default(""),
   BAGAGE_S3_SECRET_KEY: z.string().default(""),
+  /** Manages the store's users, for projects' S3 access; needs no right to any data. */
+  BAGAGE_S3_ADMIN_ACCESS_KEY: z.string().default(""),
+  BAGAGE_S3_ADMIN_SECRET_KEY: z.string().default(""),
+  /** Owns the projects' buckets and writes published volumes; another user than the store's. */
+  BAGAGE_PUBLISHER_ACCESS_KEY: z.string().default(""),
+  BAGAGE_PUBLISHER_SECRET_KEY: z.string().default(""),
+  /** The store's S3 as users and containers reach it; default: the first of BAGAGE_S3_ENDPOINT. */
+  BAGAGE_SPACES_ENDPOINT: z.url().optional(),
+  /** Before a project's name in its bucket's and its user's; one for each installation on a store. */
+  BAGAGE_SPACES_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,19}$/, "1 to 20 of a-z 0-9 -")
+    .default("bagage-"),
   /** An SQS-speaking broker of one's own; unset: AWS itself. `bagage up` brings its own. */
   BAGAGE_SQS_ENDPOINT: z.url().optional(),
   BAGAGE_SQS_REGION: z.string().default("us-east-1"),
@@ -68,8 +81,22 @@ const Environment = z.object({
   BAGAGE_SWEEP_S: z.coerce.number().int().min(1).max(3_600).default(15),
 });
 
+interface KeyPair {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+const pair = (accessKeyId: string, secretAccessKey: string): KeyPair | null =>
+  accessKeyId === "" || secretAccessKey === "" ? null : { accessKeyId, secretAccessKey };
+
 export interface Config {
   readonly store: StoreConfig;
+  readonly spaces: {
+    readonly endpoint: string;
+    readonly prefix: string;
+    readonly admin: KeyPair | null;
+    readonly publisher: KeyPair | null;
+  };
   readonly sqs: {
     readonly endpoint: string | undefined;
     readonly region: string;
@@ -94,6 +121,8 @@ export interface Config {
   readonly sweepMs: number;
 }
 
+const AWS_S3_ENDPOINT = "https://s3.amazonaws.com";
+
 /** A wrong setting: what is wrong with each, one a line. */
 export class ConfigError extends Error {}
 
@@ -110,6 +139,12 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       region: e.BAGAGE_S3_REGION,
       accessKeyId: e.BAGAGE_S3_ACCESS_KEY,
       secretAccessKey: e.BAGAGE_S3_SECRET_KEY,
+    },
+    spaces: {
+      endpoint: e.BAGAGE_SPACES_ENDPOINT ?? e.BAGAGE_S3_ENDPOINT[0] ?? AWS_S3_ENDPOINT,
+      prefix: e.BAGAGE_SPACES_PREFIX,
+      admin: pair(e.BAGAGE_S3_ADMIN_ACCESS_KEY, e.BAGAGE_S3_ADMIN_SECRET_KEY),
+      publisher: pair(e.BAGAGE_PUBLISHER_ACCESS_KEY, e.BAGAGE_PUBLISHER_SECRET_KEY),
     },
     sqs: {
       endpoint: e.BAGAGE_SQS_ENDPOINT,

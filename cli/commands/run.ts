@@ -28,9 +28,12 @@ const open = async (config: Config): Promise<Connections> => {
     level: config.logLevel,
     name: "bagage",
     secrets: () =>
-      [config.store.secretAccessKey, config.sqs.credentials?.secretAccessKey ?? ""].filter(
-        (s) => s !== "",
-      ),
+      [
+        config.store.secretAccessKey,
+        config.sqs.credentials?.secretAccessKey ?? "",
+        config.spaces.admin?.secretAccessKey ?? "",
+        config.spaces.publisher?.secretAccessKey ?? "",
+      ].filter((s) => s !== ""),
   });
   return connect(config, config.node.root, log);
 };
@@ -46,6 +49,7 @@ const runControlPart = async (config: Config, connections: Connections, signal: 
   await runControl(
     {
       ports: connections.control,
+      spaces: connections.spaces,
       queue: await connections.openQueue(CONTROL_QUEUE, signal),
       listen: config.listen,
       sweepMs: config.sweepMs,

@@ -25,6 +25,8 @@ export interface InstallationOptions {
   /** Seconds between sweeps. */
   readonly sweepS?: number;
   readonly nodeLabels?: Readonly<Record<string, string>>;
+  /** Settings beside those of the store and the queue, for every process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface CliResult {
@@ -63,6 +65,7 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     BAGAGE_ALLOW_LOCAL_REPOSITORIES: "true",
     BAGAGE_ALLOW_PRIVATE_NETWORKS: "true",
     BAGAGE_SWEEP_S: String(options.sweepS ?? 5),
+    ...options.environment,
   };
   const processes = new Map<string, ChildProcess>();
   const logFile = (name: string) => join(directory, `${name}.log`);

@@ -1,0 +1,42 @@
+/** Assembles what projects' S3 spaces need, with the keys that this process was given. */
+import { openRgwAdmin } from "../adapters/rgw-admin.ts";
+import { openS3Bucket } from "../adapters/s3-bucket.ts";
+import type { Config } from "../functions/config.ts";
+import type { ControlPorts } from "../functions/control-ports.ts";
+import { type SpacePorts, spaceCredentials } from "../functions/spaces/space.ts";
+
+export const connectSpaces = (
+  config: Pick<Config, "store" | "spaces">,
+  { store, nowMs, log }: Pick<ControlPorts, "store" | "nowMs" | "log">,
+): SpacePorts => {
+  const { endpoint, prefix, admin, publisher } = config.spaces;
+  const { endpoints, region } = config.store;
+  return {
+    store,
+    settings: { endpoint, region, prefix },
+    accounts:
+      admin === null
+        ? null
+        : openRgwAdmin({
+            endpoints: endpoints.length > 0 ? endpoints : [endpoint],
+            region,
+            ...admin,
+          }),
+    openAsOwner:
+      publisher === null
+        ? null
+        : (bucket) =>
+            openS3Bucket({ endpoint: endpoints[0] ?? endpoint, region, bucket, ...publisher }),
+    openWith: (space) => {
+      const { bucket, region } = space;
+      return openS3Bucket({
+        endpoint: space.endpoint,
+        region,
+        bucket,
+        ...spaceCredentials(space),
+      });
+    },
+    nowMs,
+    log,
+  };
+};
