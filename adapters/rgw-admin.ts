@@ -36,7 +36,7 @@ type Query = Readonly<Record<string, string | number>>;
 interface Call {
   readonly method: "GET" | "PUT" | "DELETE";
   readonly resource: "user" | "bucket";
-  /** The sub-resource: `key`, `quota`, `subuser`. */
+  /** The sub-resource: `key`, `quota`. */
   readonly sub?: string;
   readonly query: Query;
   readonly body?: unknown;
@@ -83,9 +83,8 @@ export const openRgwAdmin = (options: RgwAdminOptions): S3Accounts => {
       const swiftUser = `${uid}:${SWIFT_SUBUSER}`;
       const subuser = { uid, subuser: swiftUser };
       const rights = { ...subuser, access: "full", "key-type": "swift" };
-      await call({ method: "PUT", resource: "user", sub: "subuser", query: rights }, signal).catch(
-        ifTaken,
-      );
+      // The parameter is the sub-resource: naming it twice would be signed otherwise than it is read.
+      await call({ method: "PUT", resource: "user", query: rights }, signal).catch(ifTaken);
       const query = { ...subuser, "key-type": "swift", "generate-key": "true" };
       await call({ method: "PUT", resource: "user", sub: "key", query }, signal);
       const { swift_keys } = await readUser(uid, signal);
@@ -153,7 +152,7 @@ const translate = (what: string, status: number, provider: string): Error => {
   if (status >= 500 || status === 429) {
     return new RetryableError(message, { code: "accounts-unavailable", data });
   }
-  const hint = "its user needs `radosgw-admin caps add --caps 'users=*;buckets=*'`";
+  const hint = "check the administrator's key; radosgw-admin caps add --caps 'users=*;buckets=*'";
   return status === 403
     ? new TerminalError(message, { code: "accounts-denied", hint, data })
     : new TerminalError(message, { code: "accounts-refused", data });
