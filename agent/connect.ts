@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { systemClock } from "../adapters/clock.ts";
 import { waitHealthy } from "../adapters/container-health.ts";
 import { connectDocker } from "../adapters/docker-engine.ts";
+import type { Door } from "../adapters/door.ts";
 import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
@@ -86,6 +87,7 @@ export const connect = async (
 export const connectNode = (
   config: Config,
   { control }: Connections,
+  door: Door | null,
 ): { readonly ports: AgentPorts; readonly volumes: VolumeThread } => {
   const docker = connectDocker({ socketPath: config.node.dockerSocket });
   const volumes = startVolumeThread(config.store);
@@ -100,7 +102,7 @@ export const connectNode = (
     docker,
     processesUsing,
     volumes,
-    gates: createGateRegistry(),
+    gates: createGateRegistry(door),
     bindAddress: config.node.bind,
     restarts: createBackoff(nowMs),
     locks: createKeyedLock(),

@@ -10,6 +10,7 @@ export const HEARTBEAT_EVERY_MS = 10_000;
 
 export interface NodeIdentity {
   readonly address: string;
+  readonly doorPort?: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly version: string;
   readonly cordoned: boolean;
@@ -32,6 +33,7 @@ export const sendHeartbeat = async (
     bootId: ports.bootId,
     version: identity.version,
     address: identity.address,
+    doorPort: identity.doorPort,
     atMs: ports.nowMs(),
     labels: identity.labels,
     cpus: info.cpus,

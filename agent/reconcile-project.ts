@@ -6,6 +6,7 @@ import { containerName, nodeLabels, parseLabels } from "../functions/container-n
 import type { NodePorts } from "../functions/node-ports.ts";
 import { startContainer } from "../functions/start-containers/start-container.ts";
 import { TerminalError } from "../volume/errors.ts";
+import { reachedPorts } from "../workflows/edge/routes.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode, type NodeAssignment, type RunOrder } from "../workflows/node/assignment.ts";
 import { type Action, type Observed, reconcile } from "../workflows/node/reconcile.ts";
@@ -144,7 +145,8 @@ const openGate = async (
   order: RunOrder,
   signal: AbortSignal,
 ): Promise<void> => {
-  if (order.spec.ports.length === 0) return;
+  const reached = reachedPorts(order.spec);
+  if (reached.length === 0) return;
   const view = await ports.docker.inspect(
     containerName(project, order.container, order.epoch),
     signal,
@@ -161,6 +163,8 @@ const openGate = async (
       hostPort,
       target: { address, port: containerPort },
     })),
+    inside: { address, ports: reached },
+    stopGraceMs: order.spec.stopGracePeriodMs,
   });
   ports.log.info({ project, container: order.container, epoch: order.epoch }, "gate.opened");
 };

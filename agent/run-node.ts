@@ -13,6 +13,7 @@ import { createHandler as createStartHandler } from "../functions/start-containe
 import { createHandler as createStopHandler } from "../functions/stop-containers/handler.ts";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import { stepKind } from "../workflows/deploy/steps.ts";
+import { reachedPorts } from "../workflows/edge/routes.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
@@ -122,7 +123,7 @@ const isSettled = (ports: AgentPorts, state: ProjectState): boolean => {
   const open = ports.gates.list(state.project);
   return assignNode(state, ports.node).run.every(
     (order) =>
-      order.spec.ports.length === 0 ||
+      reachedPorts(order.spec).length === 0 ||
       open.some((gate) => gate.container === order.container && gate.epoch === order.epoch),
   );
 };

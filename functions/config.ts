@@ -69,6 +69,8 @@ const Environment = z.object({
   BAGAGE_NODE_ADDRESS: z.string().default("127.0.0.1"),
   /** Address that published ports are opened on; 0.0.0.0: all. */
   BAGAGE_NODE_BIND: z.string().default("0.0.0.0"),
+  /** Where edges reach this node's containers, on the same address; firewalls keep others away. */
+  BAGAGE_NODE_DOOR_PORT: z.coerce.number().int().min(1).max(65_535).default(7_482),
   /** key=value by comma, for placement constraints. */
   BAGAGE_NODE_LABELS: labels.default({}),
   BAGAGE_DOCKER_SOCKET: z.string().startsWith("/").default("/var/run/docker.sock"),
@@ -110,6 +112,7 @@ export interface Config {
     readonly root: string;
     readonly address: string;
     readonly bind: string;
+    readonly doorPort: number;
     readonly labels: Readonly<Record<string, string>>;
     readonly dockerSocket: string;
   };
@@ -165,6 +168,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       root: e.BAGAGE_NODE_ROOT,
       address: e.BAGAGE_NODE_ADDRESS,
       bind: e.BAGAGE_NODE_BIND,
+      doorPort: e.BAGAGE_NODE_DOOR_PORT,
       labels: e.BAGAGE_NODE_LABELS,
       dockerSocket: e.BAGAGE_DOCKER_SOCKET,
     },

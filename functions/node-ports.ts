@@ -60,6 +60,11 @@ export interface VolumeEngine {
 export interface GatePort {
   /** From its return on no new connection is taken. */
   close(project: ProjectId, container: ContainerName): void;
+  /**
+   * As close; resolves when no request that came through an edge waits for its answer any more, at
+   * the latest after the grace.
+   */
+  drain(project: ProjectId, container: ContainerName, graceMs: number): Promise<void>;
 }
 
 export interface NodePorts {

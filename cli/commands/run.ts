@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { CommandModule } from "yargs";
 import { systemClock } from "../../adapters/clock.ts";
+import { openDoor } from "../../adapters/door.ts";
 import { startEmbeddedQueue } from "../../adapters/embedded-queue.ts";
 import { acquireFileLock } from "../../adapters/file-lock.ts";
 import { createLogger } from "../../adapters/log.ts";
@@ -62,12 +63,18 @@ const runControlPart = async (config: Config, connections: Connections, signal: 
 
 const runNodePart = async (config: Config, connections: Connections, signal: AbortSignal) => {
   const lock = await acquireFileLock(join(config.node.root, "agent.lock"));
-  const { ports, volumes } = connectNode(config, connections);
+  const { log } = connections.control;
+  const door = await openDoor(config.node.bind, config.node.doorPort).catch((error: unknown) => {
+    // Published ports need no door: a node without one is still of use.
+    log.error({ err: error }, "door.closed");
+    return null;
+  });
+  const { ports, volumes } = connectNode(config, connections, door);
   try {
     await ports.docker.ping(signal);
     await awaitSoleOwner(ports, sleep, signal);
     const { address, labels } = config.node;
-    const identity = { address, labels, version: VERSION, cordoned: false };
+    const identity = { address, doorPort: door?.port, labels, version: VERSION, cordoned: false };
     const agent = createNodeAgent(ports, identity, sleep, signal);
     const queue = await connections.openQueue(nodeQueue(config.node.id), signal);
     ports.log.info({ node: config.node.id, version: VERSION }, "node.started");

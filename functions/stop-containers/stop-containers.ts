@@ -51,17 +51,19 @@ const stopMoved = async (
     const isMoved = parsed !== null && work.deploy.containers[parsed.container] !== undefined;
     return isMoved ? [{ name, ...parsed }] : [];
   });
-  for (const container of keysOf(work.deploy.containers)) ports.gates.close(project, container);
+  const graceOf = (container: ContainerName): number => {
+    const move = work.deploy.containers[container];
+    return (move?.from?.spec ?? move?.to?.spec)?.stopGracePeriodMs ?? GRACE_DEFAULT_MS;
+  };
+  const stopBeganAtMs = ports.nowMs();
+  // All before the first stops: one may answer its requests with the help of another.
+  const drains = keysOf(work.deploy.containers).map((container) =>
+    ports.gates.drain(project, container, graceOf(container)),
+  );
+  await Promise.all(drains);
   await Promise.all(
     ours.map(async ({ name, container }) => {
-      const move = work.deploy.containers[container];
-      const spec = move?.from?.spec ?? move?.to?.spec;
-      const stopBeganAtMs = ports.nowMs();
-      const { stopped } = await ports.docker.stopContainer(
-        name,
-        spec?.stopGracePeriodMs ?? GRACE_DEFAULT_MS,
-        signal,
-      );
+      const { stopped } = await ports.docker.stopContainer(name, graceOf(container), signal);
       const seen: ContainerOutcome = { stopBeganAtMs, stoppedAtMs: ports.nowMs(), stopped };
       outcomes[container] ??= seen;
       await ports.locks.run(`outcomes ${project}`, () =>

@@ -17,6 +17,8 @@ export const NodeStatus = z.strictObject({
   version: z.string(),
   /** Where clients and edges reach the node's published ports. */
   address: z.string(),
+  /** Where edges enter the node; absent: they can't. */
+  doorPort: z.int().min(1).max(65_535).optional(),
   atMs: z.int(),
   labels: z.record(z.string(), z.string()),
   cpus: z.number().positive(),
