@@ -1,13 +1,9 @@
 /** A deploy for people: its moves, its timeline and its gap. */
+
 import type { StepProgress } from "../functions/step-progress.ts";
+import type { PhaseName } from "../workflows/deploy/deploy-phase.ts";
 import { keysOf } from "../workflows/keys-of.ts";
-import type {
-  Deploy,
-  EndedDeploy,
-  PhaseName,
-  ProjectState,
-  TimelineEntry,
-} from "../workflows/record.ts";
+import type { Deploy, EndedDeploy, ProjectState, TimelineEntry } from "../workflows/record.ts";
 import { formatBytes, formatMs, formatTime } from "./format.ts";
 import { nameStep, renderBar } from "./render-progress.ts";
 

@@ -41,6 +41,13 @@ export const CommitId = z
   .brand("CommitId");
 export type CommitId = z.infer<typeof CommitId>;
 
+/** Of a data key or a wrapping key: the first bytes of a digest of it. */
+export const KeyId = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/)
+  .brand("KeyId");
+export type KeyId = z.infer<typeof KeyId>;
+
 /** Grows with every right to start that a project's record hands out; never reused, never lowered. */
 export const Epoch = z.int().nonnegative().brand("Epoch");
 export type Epoch = z.infer<typeof Epoch>;

@@ -13,4 +13,5 @@ export const newProject = (project: ProjectId, settings: ProjectSettings): Proje
   desired: null,
   history: [],
   endedAttempts: [],
+  encryption: null,
 });

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { ContainerSpec, PlacementConstraint, VolumeSettings } from "./container-spec.ts";
+import { Phase } from "./deploy/deploy-phase.ts";
 import {
   CommitId,
   ContainerName,
@@ -17,6 +18,8 @@ import {
   SnapshotId,
   VolumeName,
 } from "./ids.ts";
+import { Encryption } from "./keys/encryption.ts";
+import { Pin, SnapshotTry, VolumePlace } from "./snapshots/snapshot-notes.ts";
 
 /** The newest record schema this code understands; a newer one is refused and left untouched. */
 export const RECORD_SCHEMA = 1;
@@ -99,6 +102,15 @@ export const VolumeState = z.strictObject({
    * lets another node go on without the owner. Null: none does, so that the volume waits.
    */
   lease: LeaseSession.nullable().default(null),
+  /** Number of the next snapshot outside a deploy: what an attempt of a lower one wrote alone is garbage. */
+  sequence: z.int().nonnegative().default(0),
+  /** Requests for a snapshot now, which the owner owes. */
+  requests: z.array(z.strictObject({ id: z.string(), atMs: z.int() })).default([]),
+  /** The last tries, oldest first. */
+  tries: z.array(SnapshotTry).default([]),
+  pins: z.array(Pin).default([]),
+  /** Of a clone: the snapshot that it began as, and to whose objects it may still refer. */
+  source: VolumePlace.extend({ snapshotId: SnapshotId }).nullable().default(null),
 });
 export type VolumeState = z.infer<typeof VolumeState>;
 
@@ -152,30 +164,6 @@ export const VolumeMove = z.strictObject({
   hydrated: HydrateSummary.nullable(),
 });
 export type VolumeMove = z.infer<typeof VolumeMove>;
-
-/** One piece of work that the deploy waits for: `step` is unique in the deploy. */
-export const Await = z.strictObject({ step: z.string(), node: NodeId });
-export type Await = z.infer<typeof Await>;
-
-const awaiting = { awaits: z.array(Await), sinceMs: z.int(), deadlineAtMs: z.int() };
-
-/** Where a deploy stands. A field exists only in the phases where it means something. */
-export const Phase = z.discriminatedUnion("name", [
-  z.strictObject({
-    name: z.literal("copying"),
-    round: z.int().positive(),
-    /** The last round: sources rest, targets bring what they have up to the newest copy. */
-    final: z.boolean(),
-    ...awaiting,
-  }),
-  z.strictObject({ name: z.literal("draining"), epoch: Epoch, ...awaiting }),
-  z.strictObject({ name: z.literal("sealed"), epoch: Epoch, ...awaiting }),
-  z.strictObject({ name: z.literal("starting"), epoch: Epoch, ...awaiting }),
-  z.strictObject({ name: z.literal("unstarting"), epoch: Epoch, reason: z.string(), ...awaiting }),
-  z.strictObject({ name: z.literal("returning"), epoch: Epoch, reason: z.string(), ...awaiting }),
-]);
-export type Phase = z.infer<typeof Phase>;
-export type PhaseName = Phase["name"];
 
 export const TimelineEntry = z.strictObject({ phase: z.string(), atMs: z.int() });
 export type TimelineEntry = z.infer<typeof TimelineEntry>;
@@ -293,6 +281,8 @@ export const ProjectState = z.strictObject({
   history: z.array(EndedDeploy),
   /** Deploys that ended in the volumes' current epochs: what they wrote alone is garbage. */
   endedAttempts: z.array(DeployId),
+  /** Null: what the project stores is not sealed. */
+  encryption: Encryption.nullable().default(null),
 });
 export type ProjectState = z.infer<typeof ProjectState>;
 

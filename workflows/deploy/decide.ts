@@ -3,7 +3,11 @@
  * fed by the functions, the simulator and the explorer alike. No clock, no random, no effects:
  * time and ids arrive with the input. A repeated or late input is `unchanged`, never an error.
  */
+import { changeKeys } from "../keys/change-keys.ts";
 import type { ProjectState } from "../record.ts";
+import { changeClone, changePins } from "../snapshots/change-clones.ts";
+import { receiveSnapshot } from "../snapshots/receive-snapshot.ts";
+import { requestSnapshot } from "../snapshots/request-snapshot.ts";
 import { endDeploy, endRequest } from "./end-deploy.ts";
 import { expireLease } from "./expire-lease.ts";
 import { holdLease } from "./hold-lease.ts";
@@ -49,6 +53,19 @@ export const decide = (state: ProjectState, input: Input): Decision => {
       return noteBranch(state, input);
     case "deploy.archived":
       return archiveDeploy(state, input);
+    case "snapshot.requested":
+      return requestSnapshot(state, input);
+    case "snapshot.reported":
+      return receiveSnapshot(state, input);
+    case "snapshot.pinned":
+    case "snapshot.unpinned":
+      return changePins(state, input);
+    case "volume.cloned":
+    case "volume.detached-from-source":
+      return changeClone(state, input);
+    case "key.added":
+    case "keys.rewrapped":
+      return changeKeys(state, input);
   }
 };
 

@@ -2,8 +2,10 @@
  * duties(state) → everything outstanding. Derived from the record alone, so that a lost message
  * costs a delay and nothing else: whoever looks again finds the same duties and sends them again.
  */
-import type { DeployId, NodeId, ProjectId } from "../ids.ts";
+import type { DeployId, NodeId, ProjectId, VolumeName } from "../ids.ts";
+import { keysOf } from "../keys-of.ts";
 import type { ProjectState } from "../record.ts";
+import { liveWriter } from "../snapshots/live-writer.ts";
 
 export type Duty =
   /** Resolve and plan the desired deploy. */
@@ -14,6 +16,13 @@ export type Duty =
       readonly project: ProjectId;
       readonly deployId: DeployId;
       readonly step: string;
+      readonly node: NodeId;
+    }
+  /** A node owes a volume's snapshot that somebody asked for. */
+  | {
+      readonly kind: "snapshot";
+      readonly project: ProjectId;
+      readonly volume: VolumeName;
       readonly node: NodeId;
     }
   /** Write the receipt of an ended deploy. */
@@ -31,6 +40,11 @@ export const duties = (state: ProjectState): Duty[] => {
       step,
       node,
     })),
+    ...keysOf(state.volumes).flatMap((volume) => {
+      const node = liveWriter(state, volume);
+      const isOwed = (state.volumes[volume]?.requests.length ?? 0) > 0;
+      return node !== null && isOwed ? [{ kind: "snapshot" as const, project, volume, node }] : [];
+    }),
     ...history
       .filter(({ archived }) => !archived)
       .map(({ id }) => ({ kind: "archive" as const, project, deployId: id })),

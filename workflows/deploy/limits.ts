@@ -27,3 +27,7 @@ export const SNAPSHOTS_KEPT_DEFAULT = 20;
 export const SNAPSHOTS_KEPT_MAX = 200;
 export const BRANCHES_MAX = 50;
 export const LOSSES_MAX = 50;
+/** While a deploy runs no restore point is let go of; beyond so many no further one is taken. */
+export const SNAPSHOTS_HELD_MAX = 2 * SNAPSHOTS_KEPT_MAX;
+export const SNAPSHOT_REQUESTS_MAX = 20;
+export const SNAPSHOT_TRIES_MAX = 8;

@@ -8,12 +8,14 @@ import {
   CommitId,
   ContainerName,
   DeployId,
+  Epoch,
   LeaseSession,
   NodeId,
   ProjectId,
   SnapshotId,
   VolumeName,
 } from "../ids.ts";
+import { WrappedKey } from "../keys/encryption.ts";
 import { NodeStatus } from "../placement/node-status.ts";
 import {
   Branch,
@@ -24,6 +26,7 @@ import {
   type ProjectState,
   SnapshotRef,
 } from "../record.ts";
+import { Pin, VolumePlace } from "../snapshots/snapshot-notes.ts";
 
 /** What a node found for one volume in one step. */
 export const VolumeReport = z.strictObject({
@@ -57,6 +60,20 @@ export const Replacement = z.strictObject({
   nodes: z.array(NodeStatus),
 });
 export type Replacement = z.infer<typeof Replacement>;
+/** What a node has to say of a snapshot outside a deploy: taken, or why not. Written once. */
+export const SnapshotReport = z.strictObject({
+  project: ProjectId,
+  volume: VolumeName,
+  node: NodeId,
+  epoch: Epoch,
+  sequence: z.int().nonnegative(),
+  /** Requests that it answers; none: it was due by the schedule. */
+  requestIds: z.array(z.string()),
+  atMs: z.int(),
+  snapshot: SnapshotRef.nullable(),
+  failure: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+});
+export type SnapshotReport = z.infer<typeof SnapshotReport>;
 
 export const Input = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("project.configured"), settings: ProjectSettings }),
@@ -114,6 +131,44 @@ export const Input = z.discriminatedUnion("type", [
   /** A node found that it keeps data aside. */
   z.strictObject({ type: z.literal("branch.kept"), volume: VolumeName, branch: Branch }),
   z.strictObject({ type: z.literal("deploy.archived"), deployId: DeployId }),
+  /** Somebody wants a restore point now; no volumes: of all that a node writes. */
+  z.strictObject({
+    type: z.literal("snapshot.requested"),
+    requestId: z.string().min(1).max(200),
+    volumes: z.array(VolumeName),
+    nowMs: z.int(),
+  }),
+  z.strictObject({
+    type: z.literal("snapshot.reported"),
+    report: SnapshotReport,
+    /** As the snapshot object says; null also without a snapshot. */
+    parent: SnapshotId.nullable(),
+    /** The snapshot and every object below it were seen in the store. */
+    isWhole: z.boolean(),
+    nowMs: z.int(),
+  }),
+  /** A clone refers to the snapshot: it must stay, whatever the retention rule says. */
+  z.strictObject({
+    type: z.literal("snapshot.pinned"),
+    volume: VolumeName,
+    pin: Pin,
+  }),
+  z.strictObject({
+    type: z.literal("snapshot.unpinned"),
+    volume: VolumeName,
+    by: VolumePlace,
+  }),
+  /** A volume begins as another one was; its snapshot object stands, its source is pinned. */
+  z.strictObject({
+    type: z.literal("volume.cloned"),
+    volume: VolumeName,
+    snapshot: SnapshotRef,
+    source: VolumePlace.extend({ snapshotId: SnapshotId }),
+  }),
+  /** No snapshot of the clone refers to its source any more. */
+  z.strictObject({ type: z.literal("volume.detached-from-source"), volume: VolumeName }),
+  z.strictObject({ type: z.literal("key.added"), key: WrappedKey, isCurrent: z.boolean() }),
+  z.strictObject({ type: z.literal("keys.rewrapped"), keys: z.array(WrappedKey) }),
 ]);
 export type Input = z.infer<typeof Input>;
 export type InputOf<T extends Input["type"]> = Extract<Input, { type: T }>;

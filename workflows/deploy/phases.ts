@@ -4,18 +4,20 @@
  */
 import { Epoch, type SnapshotId } from "../ids.ts";
 import { keysOf, mapRecord } from "../keys-of.ts";
+import { newVolume } from "../new-volume.ts";
 import type {
   ContainerState,
   Deploy,
   Origin,
-  Phase,
   ProjectState,
   SnapshotRef,
   VolumeMove,
   VolumeState,
 } from "../record.ts";
 import { chooseSnapshots } from "../retention/choose-snapshots.ts";
+import { answerRequests } from "../snapshots/request-snapshot.ts";
 import { needsAnotherRound, predictPause } from "./copy-rounds.ts";
+import type { Phase } from "./deploy-phase.ts";
 import { endDeploy } from "./end-deploy.ts";
 import {
   COPY_DEADLINE_MS,
@@ -153,20 +155,10 @@ const sealVolume = (
   move: VolumeMove,
   epoch: Epoch,
 ): VolumeState => {
-  const known: VolumeState = volume ?? {
-    settings: move.settings,
-    owner: null,
-    epoch,
-    origin: { kind: "empty" },
-    head: null,
-    snapshots: [],
-    branches: [],
-    losses: [],
-    lease: null,
-  };
+  const known = volume ?? newVolume(move.settings, epoch);
   if (move.sealed === null) return known;
   return {
-    ...known,
+    ...answerRequests(known, move.sealed),
     head: move.sealed,
     snapshots: keepSnapshots(known, move.sealed, move.restore),
   };

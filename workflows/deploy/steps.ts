@@ -1,6 +1,8 @@
 /** Names of the pieces of work a deploy waits for, and which nodes owe them in each phase. */
+
 import type { Epoch, NodeId, SnapshotId } from "../ids.ts";
-import type { Await, Deploy, VolumeMove, VolumeState } from "../record.ts";
+import type { Deploy, VolumeMove, VolumeState } from "../record.ts";
+import type { Await } from "./deploy-phase.ts";
 
 export type StepKind = "copy" | "prepare" | "seal" | "hydrate" | "start" | "unstart" | "return";
 

@@ -4,14 +4,8 @@
  */
 import { Epoch, type NodeId } from "../ids.ts";
 import { keysOf, mapRecord } from "../keys-of.ts";
-import type {
-  ContainerState,
-  Deploy,
-  DeployResult,
-  Phase,
-  ProjectState,
-  VolumeMove,
-} from "../record.ts";
+import type { ContainerState, Deploy, DeployResult, ProjectState, VolumeMove } from "../record.ts";
+import type { Phase } from "./deploy-phase.ts";
 import { endDeploy } from "./end-deploy.ts";
 import { RETURN_ALARM_MS } from "./limits.ts";
 import { enterPhase } from "./phases.ts";
