@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * `unit` runs anywhere in seconds. `contract` and `lab` need the real parts that infra/lab starts
+ * `unit` runs anywhere in seconds. `serverless` packages and deploys to an AWS emulator. `contract` and `lab` need the real parts that infra/lab starts
  * (Ceph RGW, Docker engines, brokers); `npm test` sets them up and runs everything.
  */
 export default defineConfig({
@@ -17,6 +17,14 @@ export default defineConfig({
             "test/*.test.ts",
           ],
           testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "serverless",
+          include: ["test/serverless/**/*.test.ts"],
+          testTimeout: 120_000,
+          fileParallelism: false,
         },
       },
       {

@@ -1,0 +1,78 @@
+/** A project in a bucket of the emulated AWS, with a deploy under way, and what happens to it. */
+import { createHmac, randomUUID } from "node:crypto";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
+import { openStore } from "../../adapters/open-store.ts";
+import { openProjectRecords } from "../../adapters/project-records.ts";
+import { openKey } from "../../adapters/store-keys.ts";
+import { CONTROL_QUEUE } from "../../functions/messages.ts";
+import { addProject } from "../../functions/projects.ts";
+import { EMULATED_REGION, type EmulatedSettings } from "../../infra/serverless/aws-emulator.ts";
+import { begin, one, start } from "../../workflows/deploy/given-deploys.ts";
+
+const SECRET = "a secret of sixteen or more";
+export const PROJECT = start.project;
+
+/** The bucket, the parameters that the functions read, and the project, which awaits node x. */
+export const prepareProject = async (
+  settings: EmulatedSettings,
+  bucket: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { accessKeyId, secretAccessKey } = settings.credentials;
+  const place = { LocationConstraint: EMULATED_REGION } as const;
+  await new S3Client({ ...settings, forcePathStyle: true }).send(
+    new CreateBucketCommand({ Bucket: bucket, CreateBucketConfiguration: place }),
+  );
+  const parameters = new SSMClient(settings);
+  for (const [kind, Value] of Object.entries({ access: accessKeyId, secret: secretAccessKey })) {
+    const Name = `/bagage/test/s3-${kind}-key`;
+    await parameters.send(new PutParameterCommand({ Name, Value, Type: "SecureString" }));
+  }
+  const store = await openStore({
+    url: `s3://${bucket}`,
+    endpoints: [settings.endpoint],
+    region: EMULATED_REGION,
+    accessKeyId,
+    secretAccessKey,
+  });
+  const records = openProjectRecords({ store, nowMs: Date.now, newUuid: randomUUID });
+  await addProject({ store, records }, PROJECT, start.settings, SECRET, signal);
+  const added = await records.load(PROJECT, signal);
+  await records.save(PROJECT, added, begin(start, "first", "a", one), signal);
+  await store.put(openKey(PROJECT), new Uint8Array(), {}, signal);
+};
+
+/** A message as Lambda's poller of the control queue hands it over. */
+export const queueRecord = (messageId: string, body: string) => ({
+  messageId,
+  receiptHandle: "r",
+  body,
+  attributes: {},
+  messageAttributes: {},
+  eventSource: "aws:sqs",
+  eventSourceARN: `arn:aws:sqs:${EMULATED_REGION}:123456789012:${CONTROL_QUEUE}`,
+  awsRegion: EMULATED_REGION,
+});
+
+/** A push as the HTTP API hands it over, signed with the project's secret. */
+export const pushEvent = () => {
+  const body = JSON.stringify({ ref: "refs/heads/main", after: "a".repeat(40), deleted: false });
+  const path = `/hooks/github/${PROJECT}`;
+  return {
+    version: "2.0",
+    routeKey: "POST /hooks/{provider}/{project}",
+    rawPath: path,
+    rawQueryString: "",
+    headers: {
+      "content-type": "application/json",
+      "x-github-event": "push",
+      "x-github-delivery": "11111111-2222-3333-4444-555555555555",
+      "x-hub-signature-256": `sha256=${createHmac("sha256", SECRET).update(body).digest("hex")}`,
+    },
+    pathParameters: { provider: "github", project: PROJECT },
+    requestContext: { http: { method: "POST", path }, requestId: "1" },
+    body,
+    isBase64Encoded: false,
+  };
+};
