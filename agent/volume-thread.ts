@@ -24,6 +24,9 @@ const WORKER = new URL(
   import.meta.url,
 );
 
+/** What passes through is gone at once; a larger one only holds memory that nobody needs. */
+const YOUNG_GENERATION_MB = 12;
+
 export const startVolumeThread = (store: StoreConfig): VolumeThread => {
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
@@ -36,7 +39,10 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
     waiting.clear();
   };
   const start = (): Worker => {
-    const started = new Worker(WORKER, { workerData: store });
+    const started = new Worker(WORKER, {
+      workerData: store,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     started.on("message", (message: WorkerAnswer) => {
       const call = waiting.get(message.id);
       if ("progress" in message) {

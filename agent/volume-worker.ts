@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { linuxFileSystem } from "../adapters/linux.ts";
+import { giveMemoryBack } from "../adapters/linux-memory.ts";
 import { openStore, StoreConfig } from "../adapters/open-store.ts";
 import { type HydrateProgress, hydrate } from "../volume/hydrate/hydrate.ts";
 import { measureDirectory } from "../volume/measure.ts";
@@ -15,6 +16,7 @@ import {
   type WorkerRequest,
 } from "./volume-worker-messages.ts";
 
+giveMemoryBack();
 const store = await openStore(StoreConfig.parse(workerData));
 const running = new Map<number, AbortController>();
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { linuxFileSystem } from "../adapters/linux.ts";
+import { giveMemoryBack } from "../adapters/linux-memory.ts";
 import { openS3ObjectStore } from "../adapters/s3-object-store.ts";
 import { hydrate } from "../volume/hydrate/hydrate.ts";
 import { writeSnapshot } from "../volume/write-snapshot.ts";
@@ -11,6 +12,7 @@ import { EngineRequest } from "./engine-request.ts";
 
 const request = EngineRequest.parse(JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")));
 const { operation, prefix, snapshotId, parent, directory, indexFile } = request;
+giveMemoryBack();
 const store = openS3ObjectStore(request.s3);
 const { signal } = new AbortController();
 const common = { store, prefix, snapshotId, directory, indexFile, fileSystem: linuxFileSystem };

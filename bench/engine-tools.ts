@@ -16,6 +16,9 @@ export type S3Store = S3StoreOptions;
 
 const CHILD = fileURLToPath(new URL("engine-child.ts", import.meta.url));
 
+/** The same bound as the agent's volume thread has. */
+const AS_IN_THE_AGENT = ["--max-semi-space-size=4"];
+
 export type EngineRun = Pick<EngineRequest, "operation" | "prefix" | "snapshotId" | "parent"> & {
   /** Holds `data` and `index`. */
   readonly copy: string;
@@ -37,7 +40,7 @@ export const runEngine = async (
   };
   const requestFile = join(scratch, "request.json");
   writeFileSync(requestFile, JSON.stringify(request), { mode: 0o600 });
-  const argv = [CHILD, requestFile];
+  const argv = [...AS_IN_THE_AGENT, CHILD, requestFile];
   const { peakBytes } = await measure(process.execPath, argv, {}, signal);
   return { ...EngineAnswer.parse(JSON.parse(readFileSync(answerFile, "utf8"))), peakBytes };
 };

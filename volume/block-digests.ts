@@ -10,7 +10,7 @@ export const BLOCK_BYTES = 4_096;
 /** Beyond so many blocks the blocks grow instead: 8 GiB in blocks of 4 KiB, 64 GiB of 32 KiB. */
 const BLOCKS_MAX = 2 ** 21;
 
-const DIGEST_BYTES = 32;
+export const DIGEST_BYTES = 32;
 const PAGE_BLOCKS = 1_024;
 const PAGE_HEADER_BYTES = 8;
 const NO_DIGEST = Buffer.alloc(DIGEST_BYTES);
@@ -36,10 +36,22 @@ export const isZero = (block: Buffer): boolean => {
 export const digestBlock = (block: Buffer): Buffer | null =>
   isZero(block) ? null : sha256Bytes(block);
 
+/** The blocks' digests one after another, `DIGEST_BYTES` each; zeros for a block of zeros. */
+export const blockDigestsOf = (bytes: Buffer, blockBytes: number): Buffer => {
+  const digests = Buffer.allocUnsafeSlow(Math.ceil(bytes.length / blockBytes) * DIGEST_BYTES);
+  for (let at = 0, to = 0; at < bytes.length; at += blockBytes, to += DIGEST_BYTES) {
+    const block = bytes.subarray(at, at + blockBytes);
+    (digestBlock(block) ?? NO_DIGEST).copy(digests, to);
+  }
+  return digests;
+};
+
 export interface BlockDigests {
   /** The block's digest, or null: zeros. A view: copy it to keep it. */
   get(index: number): Buffer | null;
   set(index: number, digest: Buffer | null): void;
+  /** Sets blocks in a row, from what `blockDigestsOf` gave. */
+  setRun(first: number, digests: Uint8Array): void;
   /** Whether the block at the index has this digest (null: is zeros). */
   has(index: number, digest: Buffer | null): boolean;
   /** Indexes of blocks that are not zeros in [from, to), ascending. */
@@ -95,9 +107,26 @@ const openPages = (pages: Pages, isShared = false): BlockDigests => {
     }
     (digest ?? NO_DIGEST).copy(page, at);
   };
+  const setRun = (first: number, digests: Uint8Array): void => {
+    for (let done = 0; done < digests.length; ) {
+      const index = first + done / DIGEST_BYTES;
+      const number = Math.floor(index / PAGE_BLOCKS);
+      const at = (index % PAGE_BLOCKS) * DIGEST_BYTES;
+      const end = Math.min(PAGE_BLOCKS * DIGEST_BYTES, at + digests.length - done);
+      const page = pages.get(number) ?? EMPTY;
+      const isShared = shared.delete(number);
+      const room =
+        end <= page.length && !isShared ? page : Buffer.alloc(Math.max(page.length, end));
+      if (room !== page) page.copy(room);
+      room.set(digests.subarray(done, done + end - at), at);
+      pages.set(number, room);
+      done += end - at;
+    }
+  };
   return {
     get,
     set,
+    setRun,
     has: (index, digest) => {
       const known = get(index);
       return known === null || digest === null ? known === digest : known.equals(digest);

@@ -2,35 +2,71 @@
 import type { Frame } from "./entry.ts";
 import { FRAME_BYTES } from "./frame.ts";
 import { newFrame, type PackWriter, type PendingFrame } from "./pack-writer.ts";
+import type { BlockRun } from "./threads/jobs.ts";
+
+export interface PlacedBytes {
+  readonly frame: Frame;
+  readonly frameOffset: number;
+}
+
+/** Digests of the blocks of some bytes that were put into a frame. */
+export type UseDigests = (digests: Uint8Array) => void;
 
 export interface FrameBuilder {
-  /** Copies the bytes into the current frame; they stand together in one frame. */
-  append(bytes: Buffer): Promise<{ readonly frame: Frame; readonly frameOffset: number }>;
-  /** Ends the current frame. */
-  flush(): Promise<void>;
+  /** Room for so many bytes (at most FRAME_BYTES) at the end of the frame; valid until the next wait. */
+  room(length: number): Promise<Buffer>;
+  /**
+   * The next so many bytes of the room are filled and stay. Their blocks are hashed where the frame is
+   * compressed, and `use` is told before `settle` returns.
+   */
+  take(length: number, blockBytes: number, use: UseDigests): PlacedBytes;
+  /** Copies bytes whose digests are known into the frame; they stand together. */
+  append(bytes: Buffer): Promise<PlacedBytes>;
+  /** Ends the current frame; then all frames have their places and all digests are told. */
+  settle(): Promise<void>;
+}
+
+export interface HashedRun extends BlockRun {
+  readonly use: UseDigests;
 }
 
 export const openFrameBuilder = (packs: PackWriter): FrameBuilder => {
   let frame: PendingFrame = newFrame();
-  let parts: Buffer[] = [];
+  let slab: Buffer | null = null;
+  let runs: HashedRun[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
-    if (bytes === 0) return;
-    const full = frame;
-    const raw = Buffer.concat(parts, bytes);
+    if (slab === null || bytes === 0) return;
+    const full = { frame, slab, rawBytes: bytes, runs };
     frame = newFrame();
-    parts = [];
+    slab = null;
+    runs = [];
     bytes = 0;
-    await packs.add(full, raw);
+    await packs.add(full);
+  };
+  const room = async (length: number): Promise<Buffer> => {
+    if (bytes + length > FRAME_BYTES) await flush();
+    if (slab === null || slab.length < bytes + length) slab = packs.takeSlab(length);
+    return slab.subarray(bytes, bytes + length);
+  };
+  const place = (length: number): PlacedBytes => {
+    const placed = { frame, frameOffset: bytes };
+    bytes += length;
+    return placed;
   };
   return {
-    append: async (data) => {
-      if (bytes + data.length > FRAME_BYTES) await flush();
-      const placed = { frame, frameOffset: bytes };
-      parts.push(data);
-      bytes += data.length;
-      return placed;
+    room,
+    take: (length, blockBytes, use) => {
+      runs.push({ offset: bytes, length, blockBytes, use });
+      return place(length);
     },
-    flush,
+    append: async (data) => {
+      data.copy(await room(data.length));
+      return place(data.length);
+    },
+    settle: async () => {
+      await flush();
+      await packs.settle();
+    },
   };
 };

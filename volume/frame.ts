@@ -1,6 +1,5 @@
 /** Frames: compressed where it pays, verified before anything decompresses them. */
-import { promisify } from "node:util";
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { sha256 } from "./digest.ts";
 import type { Frame } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
@@ -18,32 +17,29 @@ const CHUNK_SPARE_BYTES = 16_384;
 /** What shrinks less than this is stored as it is: a core is worth more than 3 % of a disk. */
 const WORTH_RATIO = 0.97;
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
-
 /** How the bytes are laid down, before anything seals them. */
 export type Encoding = "raw" | "zstd";
 
-/** Compresses off the main thread unless a sample from the middle says that it won't shrink. */
-export const encodeFrame = async (raw: Buffer): Promise<{ stored: Buffer; codec: Encoding }> => {
+/** Compresses unless a sample from the middle says that it won't shrink. Costs a processor. */
+export const encodeFrame = (raw: Buffer): { stored: Buffer; codec: Encoding } => {
   if (raw.length > 4 * SAMPLE_BYTES) {
     const middle = (raw.length >> 1) - SAMPLE_BYTES / 2;
     const sample = zstdCompressSync(raw.subarray(middle, middle + SAMPLE_BYTES), LEVEL);
     if (sample.length > SAMPLE_BYTES * WORTH_RATIO) return { stored: raw, codec: "raw" };
   }
   // One chunk for the whole result: each further one costs a turn of the event loop and a copy.
-  const stored = await compress(raw, { ...LEVEL, chunkSize: raw.length + CHUNK_SPARE_BYTES });
+  const stored = zstdCompressSync(raw, { ...LEVEL, chunkSize: raw.length + CHUNK_SPARE_BYTES });
   return stored.length < raw.length * WORTH_RATIO
     ? { stored, codec: "zstd" }
     : { stored: raw, codec: "raw" };
 };
 
 /** The frame's raw bytes. Throws TerminalError when they are not what the tree says. */
-export const decodeFrame = async (
+export const decodeFrame = (
   frame: Frame,
   stored: Uint8Array,
   source: { readonly prefix: string; readonly keys?: DataKeys | undefined },
-): Promise<Buffer> => {
+): Buffer => {
   if (stored.length !== frame.storedBytes || sha256(stored) !== frame.digest) {
     throw corrupt(frame, "digest mismatch");
   }
@@ -55,7 +51,7 @@ export const decodeFrame = async (
     return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   }
   try {
-    const raw = await decompress(encoded, {
+    const raw = zstdDecompressSync(encoded, {
       maxOutputLength: Math.max(1, frame.rawBytes),
       chunkSize: frame.rawBytes + CHUNK_SPARE_BYTES,
     });

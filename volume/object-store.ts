@@ -18,6 +18,8 @@ export interface PutOptions {
    */
   readonly ifAbsent?: boolean;
   readonly contentType?: string;
+  /** The body's Content-MD5 where the caller has it already; it is computed otherwise. */
+  readonly contentMd5?: string;
 }
 
 export interface ByteRange {

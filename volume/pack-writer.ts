@@ -1,14 +1,18 @@
 /**
- * Collects frames into packs and uploads them: compression of some frames and the upload of some
- * packs go on while the next bytes are read, and never more than the bounds below are in memory.
+ * Collects frames into packs and uploads them: threads hash and compress some frames and some packs
+ * are on their way while the next bytes are read. Never more than the bounds below are in memory, and
+ * the same memory is used again, because fresh pages cost more than the copies.
  */
-
+import { DIGEST_BYTES } from "./block-digests.ts";
 import { sha256 } from "./digest.ts";
 import type { Frame } from "./entry.ts";
-import { encodeFrame } from "./frame.ts";
+import { FRAME_BYTES, FRAME_BYTES_MAX } from "./frame.ts";
+import type { HashedRun } from "./frame-builder.ts";
 import { objectKey, packName } from "./keys.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { type DataKey, framePlace, seal } from "./sealing.ts";
+import { type DataKey, framePlace, SEAL_BYTES, seal } from "./sealing.ts";
+import type { EncodedFrame } from "./threads/jobs.ts";
+import { sharedThreads } from "./threads/thread-pool.ts";
 
 export const PACK_BYTES = 16 * 2 ** 20;
 const COMPRESSIONS_MAX = 6;
@@ -36,75 +40,77 @@ export const newFrame = (): PendingFrame => ({
   digest: "",
 });
 
+export interface FilledFrame {
+  /** Its place is filled in later: see PendingFrame. */
+  readonly frame: PendingFrame;
+  /** From `takeSlab`; it must not be touched any more. */
+  readonly slab: Buffer;
+  readonly rawBytes: number;
+  readonly runs: readonly HashedRun[];
+}
+
 export interface PackWriter {
-  /** Takes over the buffer, whose place the frame will tell. Waits only while too much is under way. */
-  add(frame: PendingFrame, raw: Buffer): Promise<void>;
-  /** Every frame added so far has its place. */
+  /** Room for a frame's raw bytes. */
+  takeSlab(bytes: number): Buffer;
+  /** Waits only while too much is under way. */
+  add(filled: FilledFrame): Promise<void>;
+  /** Every frame added so far has its place, and its digests are told. */
   settle(): Promise<void>;
   /** Every pack is stored. Call once, last. */
   finish(): Promise<{ readonly packs: ReadonlyMap<string, number>; readonly storedBytes: number }>;
 }
 
 export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal): PackWriter => {
-  const { store, prefix, epoch, attempt, key, onStored } = options;
+  const { prefix, epoch, attempt, key } = options;
   const packs = new Map<string, number>();
-  const uploads = new Set<Promise<void>>();
+  const uploader = openUploader(options, signal);
+  const slabs = openSlabs();
   let compressions: Promise<void>[] = [];
-  let parts: Buffer[] = [];
-  let partsBytes = 0;
+  let pack: Buffer | null = null;
+  let packBytes = 0;
   let placed = Promise.resolve();
   let storedBytes = 0;
-  let failure: { readonly error: unknown } | null = null;
 
-  const upload = async (name: string, body: Buffer): Promise<void> => {
-    await store.put(objectKey(prefix, name), body, { ifAbsent: false }, signal);
-    onStored(body.length);
-  };
-  const track = (work: Promise<void>): Promise<void> => {
-    const tracked = work
-      .catch((error: unknown) => {
-        failure ??= { error };
-      })
-      .finally(() => uploads.delete(tracked));
-    uploads.add(tracked);
-    return tracked;
-  };
   const flush = async (): Promise<void> => {
-    if (partsBytes === 0) return;
+    if (pack === null) return;
     const name = packName(epoch, attempt, packs.size);
-    const body = Buffer.concat(parts, partsBytes);
-    packs.set(name, body.length);
-    parts = [];
-    partsBytes = 0;
-    while (uploads.size >= UPLOADS_MAX) await Promise.race(uploads);
-    if (failure !== null) throw failure.error;
-    track(upload(name, body));
+    const full = { pack, bytes: packBytes };
+    packs.set(name, packBytes);
+    pack = null;
+    packBytes = 0;
+    await uploader.send(objectKey(prefix, name), full);
   };
   /** Frames take their places in the order they were added, whichever is compressed first. */
-  const place = async (frame: PendingFrame, encoding: ReturnType<typeof encodeFrame>) => {
+  const place = async ({ frame, slab, rawBytes, runs }: FilledFrame, encoding: Encoding) => {
     const encoded = await encoding;
+    pack ??= uploader.takePack();
     frame.pack = packName(epoch, attempt, packs.size);
-    frame.offset = partsBytes;
+    frame.offset = packBytes;
+    frame.rawBytes = rawBytes;
+    const room = encoded.codec === "raw" ? slab : roomOf(slab);
+    const plain = room.subarray(0, encoded.storedBytes);
     const place = framePlace(objectKey(prefix, frame.pack), frame.offset);
-    const stored = key === null ? encoded.stored : seal(key, place, encoded.stored);
+    const stored = key === null ? plain : seal(key, place, plain);
     frame.storedBytes = stored.length;
     frame.codec = key === null ? encoded.codec : `sealed-${encoded.codec}`;
-    frame.digest = sha256(stored);
-    parts.push(stored);
-    partsBytes += stored.length;
+    frame.digest = key === null ? encoded.digest : sha256(stored);
+    pack.set(stored, packBytes);
+    slabs.giveBack(slab);
+    packBytes += stored.length;
     storedBytes += stored.length;
-    if (partsBytes >= PACK_BYTES) await flush();
+    tellDigests(runs, encoded.blocks);
+    if (packBytes >= PACK_BYTES) await flush();
   };
   const settle = async (): Promise<void> => {
     await placed;
     compressions = [];
-    if (failure !== null) throw failure.error;
+    uploader.check();
   };
   return {
-    add: async (frame, raw) => {
-      frame.rawBytes = raw.length;
-      const encoding = encodeFrame(raw);
-      placed = placed.then(() => place(frame, encoding));
+    takeSlab: (bytes) => slabs.take(bytes),
+    add: async (filled) => {
+      const encoding = encode(filled);
+      placed = placed.then(() => place(filled, encoding));
       // The rejection is seen by whoever awaits `placed`; without this it would also be unhandled.
       placed.catch(() => undefined);
       compressions.push(placed);
@@ -115,9 +121,91 @@ export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal):
     finish: async () => {
       await settle();
       await flush();
-      await Promise.all(uploads);
-      if (failure !== null) throw failure.error;
+      await uploader.finish();
       return { packs, storedBytes };
+    },
+  };
+};
+
+type Encoding = Promise<EncodedFrame>;
+
+const encode = ({ slab, rawBytes, runs }: FilledFrame): Encoding => {
+  const encoding = sharedThreads.run<"encode-frame">(
+    {
+      kind: "encode-frame",
+      raw: slab.subarray(0, rawBytes),
+      room: roomOf(slab),
+      runs: runs.map(({ offset, length, blockBytes }) => ({ offset, length, blockBytes })),
+    },
+    rawBytes,
+  );
+  encoding.catch(() => undefined);
+  return encoding;
+};
+
+const tellDigests = (runs: readonly HashedRun[], digests: Uint8Array): void => {
+  let at = 0;
+  for (const { length, blockBytes, use } of runs) {
+    const end = at + Math.ceil(length / blockBytes) * DIGEST_BYTES;
+    use(digests.subarray(at, end));
+    at = end;
+  }
+};
+
+/** Memory that all threads see, for a frame's raw bytes and as much for its compressed ones. */
+const openSlabs = () => {
+  const free: Buffer[] = [];
+  return {
+    take: (bytes: number): Buffer => {
+      const isUsual = bytes <= FRAME_BYTES;
+      const known = isUsual ? free.pop() : undefined;
+      const room = isUsual ? FRAME_BYTES : bytes;
+      return known ?? Buffer.from(new SharedArrayBuffer(2 * room), 0, room);
+    },
+    giveBack: (slab: Buffer): void => {
+      if (slab.length === FRAME_BYTES) free.push(slab);
+    },
+  };
+};
+
+const roomOf = (slab: Buffer): Buffer => Buffer.from(slab.buffer, slab.length, slab.length);
+
+/** Packs on their way, and their memory. */
+const openUploader = ({ store, onStored }: PackWriterOptions, signal: AbortSignal) => {
+  const uploads = new Set<Promise<void>>();
+  const free: Buffer[] = [];
+  let failure: { readonly error: unknown } | null = null;
+  const check = (): void => {
+    if (failure !== null) throw failure.error;
+  };
+  const upload = async (key: string, pack: Buffer, bytes: number): Promise<void> => {
+    const body = pack.subarray(0, bytes);
+    const contentMd5 = await sharedThreads.run<"digest-pack">(
+      { kind: "digest-pack", bytes: body },
+      bytes,
+    );
+    await store.put(key, body, { ifAbsent: false, contentMd5 }, signal);
+    free.push(pack);
+    onStored(bytes);
+  };
+  return {
+    check,
+    takePack: (): Buffer =>
+      free.pop() ?? Buffer.from(new SharedArrayBuffer(PACK_BYTES + FRAME_BYTES_MAX + SEAL_BYTES)),
+    /** Waits only while too many are on their way. */
+    send: async (key: string, { pack, bytes }: { pack: Buffer; bytes: number }): Promise<void> => {
+      while (uploads.size >= UPLOADS_MAX) await Promise.race(uploads);
+      check();
+      const tracked = upload(key, pack, bytes)
+        .catch((error: unknown) => {
+          failure ??= { error };
+        })
+        .finally(() => uploads.delete(tracked));
+      uploads.add(tracked);
+    },
+    finish: async (): Promise<void> => {
+      await Promise.all(uploads);
+      check();
     },
   };
 };

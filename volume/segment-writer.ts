@@ -28,8 +28,11 @@ export interface SegmentWriterOptions {
 }
 
 export interface SegmentWriter {
-  /** `old`: the same entry in the last snapshot, when nothing about it changed. */
-  add(entry: IndexedEntry, old: FoundEntry | null): void;
+  /**
+   * `old`: the same entry in the last snapshot, when nothing about it changed. `complete`: fills in what
+   * of the entry is known only when its bytes have been hashed.
+   */
+  add(entry: IndexedEntry, old: FoundEntry | null, complete: (() => void) | null): void;
   size(): number;
   close(): Promise<void>;
   /** `known`: sizes of packs from before this attempt. */
@@ -50,11 +53,12 @@ export const openSegmentWriter = (
   const uploads = new Set<Promise<void>>();
   let entries: IndexedEntry[] = [];
   let olds: (FoundEntry | null)[] = [];
+  const incomplete: (() => void)[] = [];
   let writtenCount = 0;
 
   const storeSegment = async (): Promise<SegmentRef> => {
-    await options.frames.flush();
-    await options.packs.settle();
+    await options.frames.settle();
+    for (const complete of incomplete.splice(0)) complete();
     const encoded = await encodeSegment(segmentToJson(entries.map(({ entry }) => entry)));
     const name = segmentName(epoch, attempt, writtenCount);
     const place = segmentPlace(objectKey(prefix, name));
@@ -97,9 +101,10 @@ export const openSegmentWriter = (
     olds = [];
   };
   return {
-    add: (entry, old) => {
+    add: (entry, old, complete) => {
       entries.push(entry);
       olds.push(old);
+      if (complete !== null) incomplete.push(complete);
     },
     size: () => entries.length,
     close,

@@ -114,7 +114,7 @@ export const writeSnapshot = async (
       bytesOfFile = 0;
       if (read === null) continue;
       count(counts, read.indexed.entry, read.changedBytes);
-      segments.add(read.indexed, read.isUnchanged ? old : null);
+      segments.add(read.indexed, read.isUnchanged ? old : null, read.complete);
       if (endsSegment(item.path, segments.size())) {
         await segments.close();
         report();

@@ -1,4 +1,5 @@
 /** Fetches the frames that a batch of files needs: neighbours in one request, several at once. */
+import pLimit, { type LimitFunction } from "p-limit";
 import type { Frame } from "../entry.ts";
 import { RetryableError, TerminalError } from "../errors.ts";
 import { decodeFrame, FRAME_BYTES_MAX } from "../frame.ts";
@@ -8,16 +9,19 @@ import type { DataKeys } from "../sealing.ts";
 
 /** A gap this small costs less than a request of its own. */
 const GAP_BYTES_MAX = 128 * 1_024;
-const RANGE_BYTES_MAX = 8 * 2 ** 20;
+const RANGE_BYTES_MAX = 4 * 2 ** 20;
 const REQUESTS_MAX = 8;
 const TRIES_MAX = 3;
 
-interface Range {
+/** Frames that stand together in a pack. */
+export interface FrameRange {
   readonly pack: string;
   readonly offset: number;
-  length: number;
-  readonly frames: Frame[];
+  readonly length: number;
+  readonly frames: readonly Frame[];
 }
+
+type GrowingRange = Omit<FrameRange, "length" | "frames"> & { length: number; frames: Frame[] };
 
 /** Where frames come from: a volume, and the keys to what is sealed in it. */
 export interface FrameSource {
@@ -27,35 +31,73 @@ export interface FrameSource {
 }
 
 /** Calls `use` with each frame's raw bytes, in no particular order, as they arrive. */
-export const fetchFrames = async (
+export const fetchFrames = (
   source: FrameSource,
   frames: readonly Frame[],
   use: (frame: Frame, raw: Buffer) => void,
   signal: AbortSignal,
+): Promise<{ readonly fetchedBytes: number }> =>
+  fetchRanges(
+    source,
+    frames,
+    {
+      slots: openRequestSlots(),
+      use: async (range, bytes) => {
+        for (const frame of range.frames) {
+          const start = frame.offset - range.offset;
+          const stored = bytes.subarray(start, start + frame.storedBytes);
+          use(frame, decodeFrame(frame, stored, source));
+        }
+      },
+    },
+    signal,
+  );
+
+/**
+ * Calls `use` with each run of frames as it is stored, unverified, and waits for it; some at once.
+ * Whether it succeeds or fails, nothing of it goes on after it has settled.
+ */
+export const fetchRanges = async (
+  source: FrameSource,
+  frames: readonly Frame[],
+  { slots, use }: RangeUse,
+  signal: AbortSignal,
 ): Promise<{ readonly fetchedBytes: number }> => {
-  const ranges = coalesce(frames);
   let fetchedBytes = 0;
-  const work = async (): Promise<void> => {
-    for (let range = ranges.shift(); range !== undefined; range = ranges.shift()) {
-      const bytes = await fetchRange(source, range, signal);
-      fetchedBytes += bytes.length;
-      for (const frame of range.frames) {
-        const start = frame.offset - range.offset;
-        const stored = bytes.subarray(start, start + frame.storedBytes);
-        use(frame, await decodeFrame(frame, stored, source));
-      }
-    }
+  let isFailed = false;
+  const fetchOne = async (range: FrameRange): Promise<void> => {
+    if (isFailed) return;
+    const bytes = await fetchRange(source, range, signal);
+    fetchedBytes += bytes.length;
+    await use(range, bytes);
   };
-  const workers = await Promise.allSettled(Array.from({ length: REQUESTS_MAX }, work));
-  for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  const fetching = coalesce(frames).map((range) =>
+    slots(() => fetchOne(range)).catch((error: unknown) => {
+      isFailed = true;
+      throw error;
+    }),
+  );
+  for (const one of await Promise.allSettled(fetching)) {
+    if (one.status === "rejected") throw one.reason;
+  }
   return { fetchedBytes };
 };
 
-const coalesce = (frames: readonly Frame[]): Range[] => {
+export interface RangeUse {
+  /** Bounds the requests, and so the memory, of all that share it. */
+  readonly slots: RequestSlots;
+  readonly use: (range: FrameRange, bytes: Uint8Array) => Promise<void>;
+}
+
+export type RequestSlots = LimitFunction;
+
+export const openRequestSlots = (): RequestSlots => pLimit(REQUESTS_MAX);
+
+const coalesce = (frames: readonly Frame[]): FrameRange[] => {
   const sorted = [...frames].sort((a, b) =>
     a.pack === b.pack ? a.offset - b.offset : a.pack < b.pack ? -1 : 1,
   );
-  const ranges: Range[] = [];
+  const ranges: GrowingRange[] = [];
   for (const frame of sorted) {
     if (frame.rawBytes > FRAME_BYTES_MAX || frame.storedBytes > FRAME_BYTES_MAX) {
       throw new TerminalError(`pack ${frame.pack}: a frame of ${frame.rawBytes} bytes`, {
@@ -82,7 +124,7 @@ const coalesce = (frames: readonly Frame[]): Range[] => {
 
 const fetchRange = async (
   { store, prefix }: FrameSource,
-  { pack, offset, length }: Range,
+  { pack, offset, length }: FrameRange,
   signal: AbortSignal,
 ): Promise<Uint8Array> => {
   for (let tries = 1; ; tries += 1) {

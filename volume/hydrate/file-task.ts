@@ -10,14 +10,8 @@ import {
   ftruncateSync,
   openSync,
   rmSync,
-  writeSync,
 } from "node:fs";
-import {
-  type BlockDigests,
-  blockBytesOf,
-  createBlockDigests,
-  digestBlock,
-} from "../block-digests.ts";
+import { type BlockDigests, blockBytesOf, createBlockDigests } from "../block-digests.ts";
 import type { Extent, FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import { compareExtents } from "../extent-list.ts";
@@ -26,6 +20,7 @@ import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
 import { CLONE_BYTES_MIN, type Clones } from "../scan/clones.ts";
 import { identityOf } from "../scan/read-file.ts";
+import type { FrameUse } from "../threads/jobs.ts";
 import { refuseEntry } from "./budget.ts";
 import { applyXattrs } from "./metadata.ts";
 import { copyBase, reopen, type Start, startAfresh } from "./start-file.ts";
@@ -35,7 +30,10 @@ export interface FileTask {
   /** What must come from the store, in file order. */
   readonly pieces: readonly Extent[];
   readonly reusedBytes: number;
-  write(piece: Extent, raw: Buffer): void;
+  /** What a thread needs to write a piece out of its frame. */
+  useOf(piece: Extent): FrameUse;
+  /** The piece has been written by a thread, and these are the digests of its blocks. */
+  noteWritten(piece: Extent, digests: Uint8Array): void;
   /** After the last piece: checks the content, sets the metadata, closes the file. */
   finish(): void;
   abandon(): void;
@@ -72,14 +70,14 @@ export const openFile = (request: OpenFileRequest): FileTask => {
     entry,
     pieces,
     reusedBytes: start.extents.length === 0 ? 0 : entry.size - fetched,
-    write: (piece, raw) => {
-      const bytes = raw.subarray(piece.frameOffset, piece.frameOffset + piece.length);
-      writeAll(opened(), bytes, piece.offset);
-      for (let from = 0; from < bytes.length; from += blockBytes) {
-        const block = bytes.subarray(from, from + blockBytes);
-        blocks.set((piece.offset + from) / blockBytes, digestBlock(block));
-      }
-    },
+    useOf: ({ offset, length, frameOffset }) => ({
+      fd: opened(),
+      fileOffset: offset,
+      offset: frameOffset,
+      length,
+      blockBytes,
+    }),
+    noteWritten: ({ offset }, digests) => blocks.setRun(offset / blockBytes, digests),
     finish: () => {
       if (blocks.digestFile(entry.size) !== entry.digest) throw corrupt(entry);
       // Always, and before the mode: it clears setuid.
@@ -157,9 +155,3 @@ const corrupt = (entry: FileEntry): TerminalError =>
     hint: "hydrate another snapshot, and verify the volume",
     data: { path: entry.path.toString() },
   });
-
-const writeAll = (fd: number, bytes: Buffer, offset: number): void => {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
-  }
-};

@@ -133,7 +133,7 @@ export const hydrate = async (
     index.abandon();
     throw translateSystemError(error, `hydrate of ${snapshotId}`);
   } finally {
-    placer.close();
+    await placer.close();
     for (const source of sources.indexes) source.close();
   }
   const { files, bytes, fetchedBytes, reusedBytes } = counts;

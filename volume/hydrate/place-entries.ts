@@ -46,7 +46,7 @@ export interface Placer {
   /** Finishes the directories. Once, last. */
   finish(): Promise<void>;
   /** Lets go of every descriptor; for the way out, whether it succeeded or not. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer => {
@@ -89,8 +89,8 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       await batch.flush();
       stack.leaveAll();
     },
-    close: () => {
-      batch.close();
+    close: async () => {
+      await batch.close();
       stack.closeAll();
     },
   };

@@ -30,6 +30,8 @@ export interface ReadResult {
   /** Neither the entry nor what the index knows of it differs from `old`. */
   readonly isUnchanged: boolean;
   readonly changedBytes: number;
+  /** To be called when all its bytes are hashed; the entry's digest is known only then. Null: it is. */
+  readonly complete: (() => void) | null;
 }
 
 const OPEN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -75,7 +77,7 @@ const atOf = ({ directoryFd, name }: Found): Buffer => throughFd(directoryFd, na
 /** The old entry as it is, when the object is untouched: ctime covers its metadata too. */
 const reuse = ({ stat }: Found, old: FoundEntry | null, isSameKind: boolean): ReadResult | null =>
   isSameKind && old !== null && old.identity !== null && sameIdentity(old.identity, stat)
-    ? { indexed: old, isUnchanged: true, changedBytes: 0 }
+    ? { indexed: old, isUnchanged: true, changedBytes: 0, complete: null }
     : null;
 
 const common = (found: Found, { fileSystem }: Reading) => {
@@ -101,6 +103,7 @@ const plain = (
     indexed,
     isUnchanged: isSame && identity === null && old.identity === null,
     changedBytes: 0,
+    complete: null,
   };
 };
 
@@ -121,6 +124,8 @@ const readRegular = async (
   return reuse(found, old, old?.entry.type === "file") ?? (await readContent(found, old, reading));
 };
 
+type PendingFile = Omit<FileEntry, "digest"> & { digest: string };
+
 const readContent = async (
   found: Found,
   old: FoundEntry | null,
@@ -130,14 +135,23 @@ const readContent = async (
   try {
     const before = identityOf(fd);
     const { read, clone } = await readThrough(fd, before.size, old, reading);
-    const { size, digest, extents, blocks, changedBytes } = read;
-    const entry: FileEntry = { ...common(found, reading), type: "file", size, digest, extents };
+    const { size, extents, blocks, changedBytes } = read;
+    const entry: PendingFile = {
+      ...common(found, reading),
+      type: "file",
+      size,
+      digest: "",
+      extents,
+    };
     const isQuiet = sameIdentity(before, identityOf(fd));
     const identity = isQuiet ? trust(before, reading.trustedBeforeNs) : null;
     return {
       indexed: { entry, identity, blocks, clone },
       isUnchanged: false,
       changedBytes,
+      complete: () => {
+        entry.digest = blocks.digestFile(size);
+      },
     };
   } finally {
     closeSync(fd);

@@ -2,21 +2,25 @@
  * Reads a file by blocks and hands on only the blocks that differ from the last snapshot. What is
  * unchanged keeps its place in the store.
  */
-import { fstatSync, readSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import {
   type BlockDigests,
   blockBytesOf,
   createBlockDigests,
-  digestBlock,
+  DIGEST_BYTES,
+  isZero,
 } from "../block-digests.ts";
 import type { Extent } from "../entry.ts";
+import { TerminalError } from "../errors.ts";
 import { type Replacement, replaceExtents } from "../extent-list.ts";
 import type { FileSystem } from "../file-system.ts";
+import { FRAME_BYTES_MAX } from "../frame.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FileIdentity } from "../local-index.ts";
 import type { ChangedRange, Range } from "./changed-ranges.ts";
-
-const READ_BYTES = 2 ** 20;
+import { digestParts } from "./digest-parts.ts";
+import { findData, partsToRead } from "./file-parts.ts";
+import { readExactly } from "./read-exactly.ts";
 
 /** The file at the last snapshot. */
 export interface KnownFile {
@@ -39,8 +43,8 @@ export interface ReadFileOptions {
 
 export interface ReadFile {
   readonly size: number;
-  readonly digest: string;
   readonly extents: readonly Extent[];
+  /** Complete only after the frame builder's next `settle`: what is new is hashed by threads. */
   readonly blocks: BlockDigests;
   readonly changedBytes: number;
 }
@@ -59,162 +63,161 @@ export const sameIdentity = (a: FileIdentity, b: FileIdentity): boolean =>
 
 /** The file open at `fd`. A file that shrinks while it is read reads as zeros from there on. */
 export const readFile = async (fd: number, options: ReadFileOptions): Promise<ReadFile> => {
-  const { size, frames } = options;
+  const { size } = options;
   const blockBytes = blockBytesOf(size);
+  if (blockBytes > FRAME_BYTES_MAX) throw tooLarge(size);
   const isKnown = options.known !== null && blockBytesOf(options.known.size) === blockBytes;
   const known = isKnown ? options.known : null;
   const blocks = known?.blocks.copy() ?? createBlockDigests();
-  const replacements: Replacement[] = [];
-  let changedBytes = 0;
   const isSmall = size <= blockBytes;
   const whole = isSmall ? [{ offset: 0, length: size, isHole: false }] : null;
   const ranges = whole ?? (known === null ? null : options.changed);
-  for (const part of partsToRead(ranges ?? findData(fd, size, options.fileSystem), {
+  const parts = partsToRead(ranges ?? findData(fd, size, options.fileSystem), {
     size,
     blockBytes,
     knownSize: known?.size ?? size,
-  })) {
-    const found = part.isHole
-      ? forgetBlocks(part, blockBytes, size, blocks)
-      : readBlocks(fd, part, blockBytes, blocks);
-    for (const { offset, length, bytes } of found) {
-      const place = bytes === null ? null : await frames.append(bytes);
-      replacements.push({ offset, length, extent: place && { offset, length, ...place } });
-      changedBytes += length;
-    }
-    options.onRead(part.length);
-  }
+  });
+  const file = { fd, size, blockBytes, blocks };
+  const { replacements, changedBytes } =
+    known === null ? await readNew(file, parts, options) : await readKnown(file, parts, options);
   blocks.truncate(Math.ceil(size / blockBytes));
   return {
     size,
-    digest: blocks.digestFile(size),
     extents: replaceExtents(known?.extents ?? [], replacements, size),
     blocks,
     changedBytes,
   };
 };
 
-/** The whole file as runs of data and of holes. */
-function* findData(fd: number, size: number, fileSystem: FileSystem): Generator<ChangedRange> {
-  for (let at = 0; at < size; ) {
-    const data = fileSystem.nextData(fd, at, size) ?? { offset: size, length: 0 };
-    if (data.offset > at) yield { offset: at, length: data.offset - at, isHole: true };
-    if (data.length > 0) yield { ...data, isHole: false };
-    at = data.offset + data.length;
-  }
-}
+const tooLarge = (size: number): TerminalError =>
+  new TerminalError(`a file of ${size} bytes is larger than a snapshot can hold`, {
+    code: "unsupported-file",
+    hint: "files may have up to 8 TiB; keep larger ones outside of the volume",
+  });
 
-interface Shape {
+interface OpenedFile {
+  readonly fd: number;
   readonly size: number;
   readonly blockBytes: number;
-  readonly knownSize: number;
+  readonly blocks: BlockDigests;
 }
 
-/**
- * The ranges as runs of whole blocks (to the end of the file), ascending and disjoint, each to be read
- * at once. A block with any data in it counts as data.
- */
-function* partsToRead(
-  ranges: Iterable<ChangedRange>,
-  { size, blockBytes, knownSize }: Shape,
-): Generator<ChangedRange> {
-  const down = (offset: number): number => offset - (offset % blockBytes);
-  const up = (offset: number): number => Math.min(size, down(offset + blockBytes - 1));
-  const partBytes = Math.max(READ_BYTES, blockBytes);
-  let done = 0;
-  function* emit(from: number, to: number, isHole: boolean): Generator<ChangedRange> {
-    for (let at = Math.max(done, from); at < to; at = done) {
-      done = isHole ? to : Math.min(to, at + partBytes);
-      yield { offset: at, length: done - at, isHole };
-    }
-  }
-  for (const { offset, length, isHole } of withSeam(ranges, { size, blockBytes, knownSize })) {
-    const end = Math.min(size, offset + length);
-    if (!isHole) yield* emit(down(offset), up(end), false);
-    else {
-      if (offset !== down(offset)) yield* emit(down(offset), up(offset), false);
-      yield* emit(up(offset), down(end), true);
-      if (end !== down(end)) yield* emit(down(end), up(end), false);
-    }
-  }
+interface Found {
+  readonly replacements: readonly Replacement[];
+  readonly changedBytes: number;
 }
 
-/** The block in which the shorter of two versions ends is shorter or longer now: it is read. */
-function* withSeam(
-  ranges: Iterable<ChangedRange>,
-  { size, blockBytes, knownSize }: Shape,
-): Generator<ChangedRange> {
-  const end = Math.min(size, knownSize);
-  const seam = { offset: end - (end % blockBytes), length: blockBytes, isHole: false };
-  let isDue = knownSize !== size;
-  for (const range of ranges) {
-    if (isDue && range.offset >= seam.offset) {
-      yield seam;
-      isDue = false;
+/** All of it is new: read straight into frames, hashed there. */
+const readNew = async (
+  { fd, blockBytes, blocks }: OpenedFile,
+  parts: Iterable<ChangedRange>,
+  { frames, onRead }: ReadFileOptions,
+): Promise<Found> => {
+  const replacements: Replacement[] = [];
+  let changedBytes = 0;
+  for (const { offset, length, isHole } of parts) {
+    if (!isHole && length > 0) {
+      const room = await frames.room(length);
+      readExactly(fd, room, offset);
+      let taken = 0;
+      for (const run of nonZeroRuns(room, blockBytes)) {
+        if (run.offset > taken) room.copyWithin(taken, run.offset, run.offset + run.length);
+        const first = (offset + run.offset) / blockBytes;
+        const place = frames.take(run.length, blockBytes, (digests) => {
+          blocks.setRun(first, digests);
+        });
+        taken += run.length;
+        const at = { offset: offset + run.offset, length: run.length };
+        replacements.push({ ...at, extent: { ...at, ...place } });
+        changedBytes += run.length;
+      }
     }
-    yield range;
+    onRead(length);
   }
-  if (isDue) yield seam;
+  return { replacements, changedBytes };
+};
+
+/** Runs of whole blocks that are not zeros; the last block may be short. */
+function* nonZeroRuns(bytes: Buffer, blockBytes: number): Generator<Range> {
+  let from = -1;
+  for (let at = 0; at < bytes.length; at += blockBytes) {
+    const isData = !isZero(bytes.subarray(at, at + blockBytes));
+    if (isData && from < 0) from = at;
+    if (isData || from < 0) continue;
+    yield { offset: from, length: at - from };
+    from = -1;
+  }
+  if (from >= 0) yield { offset: from, length: bytes.length - from };
 }
+
+/** Compared with what is known, block by block; only what differs goes into frames. */
+const readKnown = async (
+  file: OpenedFile,
+  parts: Iterable<ChangedRange>,
+  { frames, onRead }: ReadFileOptions,
+): Promise<Found> => {
+  const replacements: Replacement[] = [];
+  let changedBytes = 0;
+  for await (const part of digestParts(file, parts)) {
+    const { bytes, digests } = part;
+    const found = bytes === null ? forgetBlocks(part, file) : compareBlocks(part, digests, file);
+    for (const { offset, length, isZeros } of found) {
+      const run = { offset, length };
+      const from = offset - part.offset;
+      const place =
+        isZeros || bytes === null ? null : await frames.append(bytes.subarray(from, from + length));
+      replacements.push({ ...run, extent: place && { ...run, ...place } });
+      changedBytes += length;
+    }
+    onRead(part.length);
+  }
+  return { replacements, changedBytes };
+};
 
 interface FoundChange extends Range {
-  /** Null: zeros. */
-  readonly bytes: Buffer | null;
+  readonly isZeros: boolean;
 }
 
-/** Reads the blocks and gives the runs that differ; `blocks` is brought up to date. */
-const readBlocks = (
-  fd: number,
+/** The runs of blocks that differ from `blocks`, which is brought up to date. */
+const compareBlocks = (
   { offset, length }: Range,
-  blockBytes: number,
-  blocks: BlockDigests,
+  digests: Uint8Array,
+  { blockBytes, blocks }: OpenedFile,
 ): FoundChange[] => {
-  const chunk = readChunk(fd, offset, length);
   const found: FoundChange[] = [];
-  for (let start = 0; start < length; start += blockBytes) {
-    const block = chunk.subarray(start, start + blockBytes);
+  const all = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength);
+  for (let start = 0, i = 0; start < length; start += blockBytes, i += DIGEST_BYTES) {
+    const digest = all.subarray(i, i + DIGEST_BYTES);
+    const isZeros = digest.equals(NO_DIGEST);
     const index = (offset + start) / blockBytes;
-    const digest = digestBlock(block);
-    if (blocks.has(index, digest)) continue;
-    blocks.set(index, digest);
+    if (blocks.has(index, isZeros ? null : digest)) continue;
+    blocks.set(index, isZeros ? null : digest);
+    const end = Math.min(length, start + blockBytes);
     const last = found.at(-1);
     const isRun =
       last !== undefined &&
       last.offset + last.length === offset + start &&
-      (last.bytes === null) === (digest === null);
+      last.isZeros === isZeros;
     const first = isRun ? last.offset : offset + start;
-    const bytes = digest === null ? null : chunk.subarray(first - offset, start + block.length);
-    const run = { offset: first, length: offset + start + block.length - first, bytes };
+    const run = { offset: first, length: offset + end - first, isZeros };
     if (isRun) found[found.length - 1] = run;
     else found.push(run);
   }
   return found;
 };
 
+const NO_DIGEST = Buffer.alloc(DIGEST_BYTES);
+
 /** Blocks that had data and now are in a hole. */
 const forgetBlocks = (
   { offset, length }: Range,
-  blockBytes: number,
-  size: number,
-  blocks: BlockDigests,
+  { blockBytes, size, blocks }: OpenedFile,
 ): FoundChange[] => {
   const from = offset / blockBytes;
   const gone = [...blocks.nonZero(from, Math.ceil((offset + length) / blockBytes))];
   return gone.map((index) => {
     blocks.set(index, null);
     const at = index * blockBytes;
-    return { offset: at, length: Math.min(blockBytes, size - at), bytes: null };
+    return { offset: at, length: Math.min(blockBytes, size - at), isZeros: true };
   });
-};
-
-/** Exactly `length` bytes; what the file no longer has is zeros. A fresh buffer each time. */
-const readChunk = (fd: number, offset: number, length: number): Buffer => {
-  const chunk = Buffer.allocUnsafeSlow(length);
-  let done = 0;
-  while (done < length) {
-    const read = readSync(fd, chunk, done, length - done, offset + done);
-    if (read === 0) break;
-    done += read;
-  }
-  return chunk.fill(0, done);
 };

@@ -42,6 +42,8 @@ export const readThrough = async (
     const touched = map === null || since === null ? [] : changedRanges(since, map, size);
     clones.keep(clone.name);
     if (touched.length === 0) return { read: first, clone: clone.name };
+    // What the first pass found is compared with, so it must have been hashed.
+    await frames.settle();
     const again = await readFile(clone.fd, { ...common, known: first, changed: touched });
     const changedBytes = first.changedBytes + again.changedBytes;
     return { read: { ...again, changedBytes }, clone: clone.name };

@@ -1,0 +1,137 @@
+/**
+ * The work that costs a processor: hashing, compressing, checking, writing out. Plain functions of
+ * bytes that any thread can run; what waits for the store or decides anything stands elsewhere.
+ */
+import { writeSync } from "node:fs";
+import { blockDigestsOf } from "../block-digests.ts";
+import { contentMd5, sha256 } from "../digest.ts";
+import type { Frame } from "../entry.ts";
+import { decodeFrame, type Encoding, encodeFrame } from "../frame.ts";
+import type { DataKeys } from "../sealing.ts";
+
+/** A run of a frame's raw bytes whose blocks are to be hashed. */
+export interface BlockRun {
+  readonly offset: number;
+  readonly length: number;
+  readonly blockBytes: number;
+}
+
+export interface EncodeFrameJob {
+  readonly kind: "encode-frame";
+  readonly raw: Uint8Array;
+  /** Takes the compressed bytes; as large as `raw`. */
+  readonly room: Uint8Array;
+  readonly runs: readonly BlockRun[];
+}
+
+export interface EncodedFrame {
+  /** `zstd`: the stored bytes are the first of the room. `raw`: they are the raw ones. */
+  readonly codec: Encoding;
+  readonly storedBytes: number;
+  readonly digest: string;
+  /** Of the runs' blocks, one after another. */
+  readonly blocks: Uint8Array;
+}
+
+export interface DigestBlocksJob {
+  readonly kind: "digest-blocks";
+  readonly bytes: Uint8Array;
+  readonly blockBytes: number;
+}
+
+export interface DigestPackJob {
+  readonly kind: "digest-pack";
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes of a frame that belong into an open file. */
+export interface FrameUse extends BlockRun {
+  readonly fd: number;
+  readonly fileOffset: number;
+}
+
+export interface FillFilesJob {
+  readonly kind: "fill-files";
+  /** The volume's, and the keys to what is sealed in it. */
+  readonly prefix: string;
+  readonly keys: DataKeys | undefined;
+  /** A run of a pack. */
+  readonly bytes: Uint8Array;
+  readonly frames: readonly {
+    readonly frame: Frame;
+    /** Where the frame stands in the bytes. */
+    readonly start: number;
+    readonly uses: readonly FrameUse[];
+  }[];
+}
+
+export type Job = EncodeFrameJob | DigestBlocksJob | DigestPackJob | FillFilesJob;
+
+/** What each kind of job gives. Digests of blocks: 32 bytes each, zeros for a block of zeros. */
+export interface JobResults {
+  readonly "encode-frame": EncodedFrame;
+  readonly "digest-blocks": Uint8Array;
+  /** The value of a Content-MD5 header. */
+  readonly "digest-pack": string;
+  /** Of all uses' blocks, in the order of the job. */
+  readonly "fill-files": Uint8Array;
+}
+
+/** Throws what the work throws: TerminalError for damaged frames, system errors as they come. */
+export const performJob = <K extends Job["kind"]>(
+  job: Extract<Job, { kind: K }>,
+): JobResults[K] => {
+  const results = perform(job);
+  return results as JobResults[K];
+};
+
+const perform = (job: Job): JobResults[Job["kind"]] => {
+  switch (job.kind) {
+    case "encode-frame":
+      return encode(job);
+    case "digest-blocks":
+      return blockDigestsOf(asBuffer(job.bytes), job.blockBytes);
+    case "digest-pack":
+      return contentMd5(job.bytes);
+    case "fill-files":
+      return fillFiles(job);
+  }
+};
+
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
+const encode = ({ raw, room, runs }: EncodeFrameJob): EncodedFrame => {
+  const bytes = asBuffer(raw);
+  const blocks = runs.map(({ offset, length, blockBytes }) =>
+    blockDigestsOf(bytes.subarray(offset, offset + length), blockBytes),
+  );
+  const { stored, codec } = encodeFrame(bytes);
+  if (codec === "zstd") room.set(stored);
+  return {
+    codec,
+    storedBytes: stored.length,
+    digest: sha256(stored),
+    blocks: blocks.length === 1 && blocks[0] !== undefined ? blocks[0] : Buffer.concat(blocks),
+  };
+};
+
+const fillFiles = ({ bytes, frames, ...source }: FillFilesJob): Uint8Array => {
+  const blocks: Buffer[] = [];
+  for (const { frame, start, uses } of frames) {
+    const stored = bytes.subarray(start, start + frame.storedBytes);
+    const raw = decodeFrame(frame, stored, source);
+    for (const { fd, fileOffset, offset, length, blockBytes } of uses) {
+      const piece = raw.subarray(offset, offset + length);
+      blocks.push(blockDigestsOf(piece, blockBytes));
+      writeAll(fd, piece, fileOffset);
+    }
+  }
+  return Buffer.concat(blocks);
+};
+
+const writeAll = (fd: number, bytes: Buffer, offset: number): void => {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+  }
+};
