@@ -6,8 +6,10 @@ const REVISION_DIGITS = 10;
 export const recordPrefix = (project: ProjectId): string => `projects/${project}/record/`;
 
 /** Zero-padded, so that the order of a listing is the order of time. */
+const padRevision = (rev: Revision): string => String(rev).padStart(REVISION_DIGITS, "0");
+
 export const recordKey = (project: ProjectId, rev: Revision): string =>
-  `${recordPrefix(project)}${String(rev).padStart(REVISION_DIGITS, "0")}.json`;
+  `${recordPrefix(project)}${padRevision(rev)}.json`;
 
 /** Where to begin to look for the newest revision; never authoritative. */
 export const recordHintKey = (project: ProjectId): string => `projects/${project}/record-latest`;
@@ -64,7 +66,13 @@ export const pendingKey = (project: ProjectId, requestId: string): string =>
 
 /** Projects with outstanding duties; an idle project has no object here and costs nothing. */
 export const OPEN_PREFIX = "open/";
-export const openKey = (project: ProjectId): string => `${OPEN_PREFIX}${project}`;
+export const openPrefix = (project: ProjectId): string => `${OPEN_PREFIX}${project}/`;
+/**
+ * Put before the revision that has the duties, and named after it: whoever finds an earlier revision
+ * without any takes away the marks up to that one only.
+ */
+export const openKey = (project: ProjectId, rev: Revision): string =>
+  `${openPrefix(project)}${padRevision(rev)}`;
 
 export const NODES_PREFIX = "nodes/";
 export const heartbeatKey = (node: NodeId): string => `${NODES_PREFIX}${node}.json`;

@@ -139,7 +139,7 @@ test("a request becomes a deploy that ends; nothing is left open or pending", as
   await request("one");
   await advance("one");
   expect(await listed(PENDING_PREFIX)).toEqual([]);
-  expect(await listed(OPEN_PREFIX)).toEqual([`${OPEN_PREFIX}p`]);
+  expect(await listed(OPEN_PREFIX)).toEqual([`${OPEN_PREFIX}p/0000000001`]);
   for (let i = 0; i < 5; i += 1) {
     for (const step of takeSteps()) await answer(step);
     await advance();
@@ -181,6 +181,34 @@ test("13: every hint lost: the sweep takes the request up and sends the steps ag
   expect((await state()).history.map(({ result }) => result)).toEqual(["deployed"]);
   sent = [];
   expect(await sweep(ports, signal)).toEqual({ hints: 0 });
+});
+
+// Whoever found the project at rest took its mark away, also one that a new request had just put.
+test("13: a request that comes while the last deploy is closed is still found by the sweep", async () => {
+  await request("one");
+  await advance("one");
+  for (let i = 0; i < 4; i += 1) {
+    for (const step of takeSteps()) await answer(step);
+    await advance();
+  }
+  expect((await state()).deploy).toBeNull();
+  head = B;
+  let isNew = true;
+  const late: ObjectStore = {
+    ...store,
+    delete: async (keys, abort) => {
+      if (isNew) {
+        isNew = false;
+        await request("two");
+        await advance("two");
+      }
+      await store.delete(keys, abort);
+    },
+  };
+  await store.put(`${OPEN_PREFIX}p/0000000001`, new Uint8Array(), {}, signal);
+  await advanceProject({ ...ports, store: late }, { project, resend: false }, signal);
+  expect((await state()).deploy).not.toBeNull();
+  expect(await sweep(ports, signal)).toEqual({ hints: 1 });
 });
 
 test("14: pushes A and B, events in the order B, A: B is deployed, A is superseded", async () => {

@@ -3,13 +3,13 @@
  * what is outstanding. Safe to run at any time, any number of times, in several processes at once:
  * the record's chain lets one of them win, and the others look again.
  */
-import { openKey, pendingKey } from "../../adapters/store-keys.ts";
+import { openKey, openPrefix, pendingKey } from "../../adapters/store-keys.ts";
 import { ConflictError, TerminalError } from "../../volume/errors.ts";
 import { decide } from "../../workflows/deploy/decide.ts";
 import { type Duty, duties, isOpen } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
-import type { ProjectId } from "../../workflows/ids.ts";
+import { type ProjectId, Revision } from "../../workflows/ids.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { CONTROL_QUEUE, nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
@@ -50,7 +50,9 @@ export const advanceProject = async (
     refusal = round.refusal ?? refusal;
     if (round.kind === "settled") {
       if (request.resend) await sendSteps(ports, duties(round.state), signal);
-      const done = isOpen(round.state) ? [] : [openKey(request.project)];
+      const done = isOpen(round.state)
+        ? []
+        : await findMarks(ports, request.project, round.rev, signal);
       if (request.requestId !== undefined)
         done.push(pendingKey(request.project, request.requestId));
       if (done.length > 0) await ports.store.delete(done, signal);
@@ -62,8 +64,23 @@ export const advanceProject = async (
   throw new TerminalError(`project ${request.project} does not settle`, { code: "never-settles" });
 };
 
+/** Marks of the revision and of those before it: a later one is somebody else's, and stands. */
+const findMarks = async (
+  { store }: ControlPorts,
+  project: ProjectId,
+  rev: Revision,
+  signal: AbortSignal,
+): Promise<string[]> => {
+  const marks: string[] = [];
+  for await (const { key } of store.list(openPrefix(project), signal)) {
+    if (key <= openKey(project, rev)) marks.push(key);
+  }
+  return marks;
+};
+
 interface Round {
   readonly kind: "moved" | "settled";
+  readonly rev: Revision;
   readonly state: ProjectState;
   readonly newSteps: readonly Duty[];
   readonly refusal: AdvanceResult["refusal"];
@@ -86,15 +103,17 @@ const advanceOnce = async (
     }
     const folded = await foldInputs(ports, loaded.state, request, signal);
     if (folded.state === loaded.state) {
-      return { kind: "settled", state: loaded.state, newSteps: [], refusal: folded.refusal };
+      const { rev, state } = loaded;
+      return { kind: "settled", rev, state, newSteps: [], refusal: folded.refusal };
     }
+    const rev = Revision.parse(loaded.rev + 1);
     try {
       // The mark comes first: from then on the sweep looks after the project.
       if (isOpen(folded.state) && !isOpen(loaded.state)) {
-        await ports.store.put(openKey(project), new Uint8Array(), {}, signal);
+        await ports.store.put(openKey(project, rev), new Uint8Array(), {}, signal);
       }
-      const saved = await ports.records.save(project, loaded, folded.state, signal);
-      for (const { type, data } of folded.events) ports.log.info({ ...data, rev: saved.rev }, type);
+      await ports.records.save(project, loaded, folded.state, signal);
+      for (const { type, data } of folded.events) ports.log.info({ ...data, rev }, type);
     } catch (error) {
       if (error instanceof ConflictError) continue;
       throw error;
@@ -102,7 +121,7 @@ const advanceOnce = async (
     const newSteps = findNewSteps(loaded.state, folded.state);
     await hintNodes(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
-    return { kind: "moved", state: folded.state, newSteps, refusal: folded.refusal };
+    return { kind: "moved", rev, state: folded.state, newSteps, refusal: folded.refusal };
   }
   throw new ConflictError(`project ${project} is written by too many at once`, {
     code: "record-contended",

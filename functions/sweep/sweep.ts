@@ -29,9 +29,11 @@ export const sweep = async (
     const match = /^([^/]+)\/(.+)\.json$/.exec(key.slice(PENDING_PREFIX.length));
     await send(match?.[1] ?? "", decodeURIComponent(match?.[2] ?? ""));
   }
+  const open = new Set<string>();
   for await (const { key } of ports.store.list(OPEN_PREFIX, signal)) {
-    await send(key.slice(OPEN_PREFIX.length));
+    open.add(key.slice(OPEN_PREFIX.length).split("/")[0] ?? "");
   }
+  for (const name of open) await send(name);
   if (hints > 0) ports.log.info({ hints }, "sweep.hinted");
   return { hints };
 };

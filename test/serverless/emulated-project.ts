@@ -39,8 +39,8 @@ export const prepareProject = async (
   const records = openProjectRecords({ store, nowMs: Date.now, newUuid: randomUUID });
   await addProject({ store, records }, PROJECT, start.settings, SECRET, signal);
   const added = await records.load(PROJECT, signal);
-  await records.save(PROJECT, added, begin(start, "first", "a", one), signal);
-  await store.put(openKey(PROJECT), new Uint8Array(), {}, signal);
+  const { rev } = await records.save(PROJECT, added, begin(start, "first", "a", one), signal);
+  await store.put(openKey(PROJECT, rev), new Uint8Array(), {}, signal);
 };
 
 /** A message as Lambda's poller of the control queue hands it over. */
