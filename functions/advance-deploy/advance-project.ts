@@ -10,11 +10,13 @@ import { type Duty, duties, isOpen } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import { type ProjectId, Revision } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { CONTROL_QUEUE, nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
 import { forgetProgress } from "./forget-progress.ts";
-import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
+import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
+import { readPending } from "./read-pending.ts";
 
 const CONFLICTS_MAX = 100;
 const PASSES_MAX = 100;
@@ -164,12 +166,15 @@ const foldInputs = async (
   return { state, events, refusal };
 };
 
-const stepName = (duty: Duty): string =>
-  duty.kind === "step" ? `${duty.deployId} ${duty.step} ${duty.node}` : "";
+/** Of what a node is told; "" for what the control functions do themselves. */
+const stepName = (duty: Duty): string => {
+  if (duty.kind === "step") return `${duty.deployId} ${duty.step} ${duty.node}`;
+  return duty.kind === "snapshot" ? `snapshot ${duty.volume} ${duty.node}` : "";
+};
 
 const findNewSteps = (before: ProjectState, now: ProjectState): Duty[] => {
   const known = new Set(duties(before).map(stepName));
-  return duties(now).filter((duty) => duty.kind === "step" && !known.has(stepName(duty)));
+  return duties(now).filter((duty) => stepName(duty) !== "" && !known.has(stepName(duty)));
 };
 
 /** A deploy that ended changed what its nodes may serve: gates open, old copies become caches. */
@@ -179,14 +184,24 @@ const hintNodes = async (
   now: ProjectState,
   signal: AbortSignal,
 ): Promise<void> => {
-  const ended = before.deploy;
-  if (ended === null || now.deploy?.id === ended.id) return;
   const { project } = now;
+  const ended = before.deploy;
+  if (ended === null || now.deploy?.id === ended.id) {
+    if (!hasDroppedSnapshots(before, now)) return;
+    await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
+    return;
+  }
   const nodes = new Set([...oldNodes(ended), ...newNodes(ended)]);
   const message = { type: "node.hint", version: 1, project };
   await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
   await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
 };
+
+const hasDroppedSnapshots = (before: ProjectState, now: ProjectState): boolean =>
+  keysOf(before.volumes).some((name) => {
+    const kept = new Set(now.volumes[name]?.snapshots.map(({ id }) => id));
+    return before.volumes[name]?.snapshots.some(({ id }) => !kept.has(id)) ?? false;
+  });
 
 const sendSteps = async (
   ports: ControlPorts,
@@ -194,6 +209,10 @@ const sendSteps = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const sends = steps.map(async (duty) => {
+    if (duty.kind === "snapshot") {
+      const hint = { type: "node.hint", version: 1, project: duty.project };
+      await ports.send(nodeQueue(duty.node), hint, signal);
+    }
     if (duty.kind !== "step") return;
     const kind = stepKind(duty.step);
     if (kind === null) return;
