@@ -7,7 +7,7 @@ import { ConflictError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { newProject } from "../workflows/new-project.ts";
-import type { ProjectSettings } from "../workflows/record.ts";
+import type { ProjectSettings } from "../workflows/project-settings.ts";
 import { encodeJson, readJsonObject } from "./json-object.ts";
 
 /** Several secrets may be good at once, so that one can be replaced without a gap. */

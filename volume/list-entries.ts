@@ -35,14 +35,19 @@ export interface EntryDifference {
   readonly after: Entry | null;
 }
 
-/** What differs between two snapshots of a volume, in tree order; directories' times count too. */
+/**
+ * What differs between two snapshots of a volume, in tree order; directories' times count too. Only
+ * segments that differ are read: the cost follows the change. A null `before` is an empty tree.
+ */
 export async function* diffSnapshots(
-  before: SnapshotPlace,
+  before: SnapshotPlace | null,
   after: SnapshotPlace,
   signal: AbortSignal,
 ): AsyncGenerator<EntryDifference> {
-  const left = listEntries(before, signal);
-  const right = listEntries(after, signal);
+  const newer = await requireSnapshot(after, signal);
+  const older = before === null ? null : await requireSnapshot(before, signal);
+  const left = listUnshared(older, newer, before ?? after, signal);
+  const right = listUnshared(newer, older, after, signal);
   let a = await next(left);
   let b = await next(right);
   while (a !== null || b !== null) {
@@ -60,6 +65,25 @@ export async function* diffSnapshots(
     }
   }
 }
+
+/** Entries of the segments that the other tree has not: paths never repeat, so no segment does. */
+async function* listUnshared(
+  snapshot: Snapshot | null,
+  other: Snapshot | null,
+  place: SnapshotPlace,
+  signal: AbortSignal,
+): AsyncGenerator<Entry> {
+  if (snapshot === null) return;
+  const shared = new Set(other?.segments.map((row) => row[CONTENT_DIGEST]));
+  const segments = snapshot.segments.filter((row) => !shared.has(row[CONTENT_DIGEST]));
+  const own = { ...snapshot, segments };
+  for await (const { entries } of readSegments(own, place, { fetchedBytes: 0 }, signal)) {
+    yield* entries;
+  }
+}
+
+/** The place of the content digest in a segment's row. */
+const CONTENT_DIGEST = 4;
 
 const next = async (entries: AsyncGenerator<Entry>): Promise<Entry | null> => {
   const result = await entries.next();

@@ -1,6 +1,7 @@
 /** The state that a project begins with: configured, and nothing deployed. */
 import { Epoch, type ProjectId } from "./ids.ts";
-import type { ProjectSettings, ProjectState } from "./record.ts";
+import type { ProjectSettings } from "./project-settings.ts";
+import type { ProjectState } from "./record.ts";
 
 export const newProject = (project: ProjectId, settings: ProjectSettings): ProjectState => ({
   project,

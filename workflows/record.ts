@@ -4,7 +4,7 @@
  * record is in deploy/, how it is stored is an adapter's business.
  */
 import * as z from "zod";
-import { ContainerSpec, PlacementConstraint, VolumeSettings } from "./container-spec.ts";
+import { ContainerSpec, VolumeSettings } from "./container-spec.ts";
 import { Phase } from "./deploy/deploy-phase.ts";
 import {
   CommitId,
@@ -19,6 +19,8 @@ import {
   VolumeName,
 } from "./ids.ts";
 import { Encryption } from "./keys/encryption.ts";
+import { ProjectSettings } from "./project-settings.ts";
+import { Publication } from "./publish/publication.ts";
 import { Pin, SnapshotTry, VolumePlace } from "./snapshots/snapshot-notes.ts";
 
 /** The newest record schema this code understands; a newer one is refused and left untouched. */
@@ -111,6 +113,8 @@ export const VolumeState = z.strictObject({
   pins: z.array(Pin).default([]),
   /** Of a clone: the snapshot that it began as, and to whose objects it may still refer. */
   source: VolumePlace.extend({ snapshotId: SnapshotId }).nullable().default(null),
+  /** Of a volume with `publish: s3`; absent or null: none of its files are in the bucket. */
+  publication: Publication.nullable().optional(),
 });
 export type VolumeState = z.infer<typeof VolumeState>;
 
@@ -253,18 +257,6 @@ export const EndedDeploy = z.strictObject({
   archived: z.boolean(),
 });
 export type EndedDeploy = z.infer<typeof EndedDeploy>;
-
-export const ProjectSettings = z.strictObject({
-  repository: z.string(),
-  /** The ref whose pushes deploy, in full: `refs/heads/main`. */
-  ref: z.string().startsWith("refs/"),
-  /** Path of the project file in the repository. */
-  file: z.string(),
-  /** Nodes the project may use; empty: all. */
-  nodes: z.array(NodeId),
-  constraints: z.array(PlacementConstraint),
-});
-export type ProjectSettings = z.infer<typeof ProjectSettings>;
 
 export const ProjectState = z.strictObject({
   project: ProjectId,

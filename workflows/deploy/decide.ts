@@ -4,6 +4,7 @@
  * time and ids arrive with the input. A repeated or late input is `unchanged`, never an error.
  */
 import { changeKeys } from "../keys/change-keys.ts";
+import { decidePublication } from "../publish/decide-publication.ts";
 import type { ProjectState } from "../record.ts";
 import { changeClone, changePins } from "../snapshots/change-clones.ts";
 import { receiveSnapshot } from "../snapshots/receive-snapshot.ts";
@@ -66,6 +67,12 @@ export const decide = (state: ProjectState, input: Input): Decision => {
     case "key.added":
     case "keys.rewrapped":
       return changeKeys(state, input);
+    case "publication.claimed":
+    case "publication.ended":
+    case "publication.failed":
+    case "publication.disturbed":
+    case "publication.requested":
+      return decidePublication(state, input);
   }
 };
 

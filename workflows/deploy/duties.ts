@@ -2,8 +2,9 @@
  * duties(state) → everything outstanding. Derived from the record alone, so that a lost message
  * costs a delay and nothing else: whoever looks again finds the same duties and sends them again.
  */
-import type { DeployId, NodeId, ProjectId, VolumeName } from "../ids.ts";
+import type { DeployId, NodeId, ProjectId, SnapshotId, VolumeName } from "../ids.ts";
 import { keysOf } from "../keys-of.ts";
+import { mayPublish, owedPublication } from "../publish/owed-publication.ts";
 import type { ProjectState } from "../record.ts";
 import { liveWriter } from "../snapshots/live-writer.ts";
 
@@ -26,7 +27,17 @@ export type Duty =
       readonly node: NodeId;
     }
   /** Write the receipt of an ended deploy. */
-  | { readonly kind: "archive"; readonly project: ProjectId; readonly deployId: DeployId };
+  | { readonly kind: "archive"; readonly project: ProjectId; readonly deployId: DeployId }
+  /** Bring a volume's files into the project's bucket, or out of it. */
+  | {
+      readonly kind: "publish";
+      readonly project: ProjectId;
+      readonly volume: VolumeName;
+      /** What shall be there in the end; null: nothing. */
+      readonly target: SnapshotId | null;
+      /** Until then somebody is at it. */
+      readonly claimedUntilMs: number;
+    };
 
 export const duties = (state: ProjectState): Duty[] => {
   const { project, desired, deploy, history } = state;
@@ -48,8 +59,20 @@ export const duties = (state: ProjectState): Duty[] => {
     ...history
       .filter(({ archived }) => !archived)
       .map(({ id }) => ({ kind: "archive" as const, project, deployId: id })),
+    ...publishDuties(state),
   ];
 };
+
+const publishDuties = (state: ProjectState): Duty[] =>
+  keysOf(state.volumes).flatMap((name) => {
+    const volume = state.volumes[name];
+    const owed = volume === undefined ? null : owedPublication(volume);
+    if (volume === undefined || owed === null || !mayPublish(state)) return [];
+    const target = owed.kind === "publish" ? owed.target : null;
+    const claimedUntilMs = volume.publication?.claim?.untilMs ?? 0;
+    const { project } = state;
+    return [{ kind: "publish" as const, project, volume: name, target, claimedUntilMs }];
+  });
 
 /** Whether anything is outstanding, so that the sweep has to look at the project again. */
 export const isOpen = (state: ProjectState): boolean => duties(state).length > 0;

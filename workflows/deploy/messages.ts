@@ -17,12 +17,12 @@ import {
 } from "../ids.ts";
 import { WrappedKey } from "../keys/encryption.ts";
 import { NodeStatus } from "../placement/node-status.ts";
+import { ProjectSettings } from "../project-settings.ts";
 import {
   Branch,
   ContainerOutcome,
   Desired,
   HydrateSummary,
-  ProjectSettings,
   type ProjectState,
   SnapshotRef,
 } from "../record.ts";
@@ -169,6 +169,34 @@ export const Input = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("volume.detached-from-source"), volume: VolumeName }),
   z.strictObject({ type: z.literal("key.added"), key: WrappedKey, isCurrent: z.boolean() }),
   z.strictObject({ type: z.literal("keys.rewrapped"), keys: z.array(WrappedKey) }),
+  /** A publisher takes its turn, or is still at it. */
+  z.strictObject({
+    type: z.literal("publication.claimed"),
+    volume: VolumeName,
+    attempt: z.string(),
+    nowMs: z.int(),
+    untilMs: z.int(),
+  }),
+  z.strictObject({
+    type: z.literal("publication.ended"),
+    volume: VolumeName,
+    attempt: z.string(),
+    /** Whose files are all there now; null: none are. */
+    snapshotId: SnapshotId.nullable(),
+  }),
+  z.strictObject({
+    type: z.literal("publication.failed"),
+    volume: VolumeName,
+    attempt: z.string(),
+    reason: z.string(),
+    nowMs: z.int(),
+  }),
+  z.strictObject({ type: z.literal("publication.disturbed"), volume: VolumeName }),
+  z.strictObject({
+    type: z.literal("publication.requested"),
+    volume: VolumeName,
+    full: z.boolean(),
+  }),
 ]);
 export type Input = z.infer<typeof Input>;
 export type InputOf<T extends Input["type"]> = Extract<Input, { type: T }>;
