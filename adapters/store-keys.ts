@@ -19,6 +19,10 @@ export const secretKey = (project: ProjectId): string => `projects/${project}/we
 /** The project's S3 space, with the key that its containers are given. */
 export const spaceKey = (project: ProjectId): string => `projects/${project}/space.json`;
 
+/** What a publisher knows of a volume's published files. */
+export const publicationKey = (project: ProjectId, volume: VolumeName): string =>
+  `projects/${project}/publications/${volume}.json`;
+
 /** S3 keys that were replaced, in the order in which they stop to work. */
 export const EXPIRING_PREFIX = "expiring-keys/";
 const MS_DIGITS = 15;

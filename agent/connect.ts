@@ -17,9 +17,9 @@ import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.
 import type { Config } from "../functions/config.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { CONTROL_QUEUE } from "../functions/messages.ts";
+import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createBackoff } from "./backoff.ts";
-import { connectSpaces } from "./connect-spaces.ts";
 import { createGateRegistry } from "./gate-registry.ts";
 import { readBootId } from "./heartbeat.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
@@ -107,7 +107,6 @@ export const connectNode = (
     restarts: createBackoff(nowMs),
     locks: createKeyedLock(),
     copies: new Map(),
-    wrappingKeys: config.wrappingKeys,
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock: systemClock, name, spec, timeoutMs }, signal),
     sendToControl: (message, signal) => control.send(CONTROL_QUEUE, message, signal),

@@ -4,6 +4,7 @@ import { consumeQueue } from "../adapters/sqs-consumer.ts";
 import { createHandler as createAdvanceHandler } from "../functions/advance-deploy/handler.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
+import { createHandler as createPublishHandler } from "../functions/publish-volume/handler.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
 import { createHandler as createPushHandler } from "../functions/receive-git-push/handler.ts";
 import { expireKeys } from "../functions/spaces/manage-keys.ts";
@@ -12,6 +13,8 @@ import { createHandler as createSweepHandler } from "../functions/sweep/handler.
 import { localContext } from "./local-context.ts";
 
 const CONCURRENCY = 4;
+/** Each writes several objects at a time. */
+const PUBLISH_CONCURRENCY = 2;
 const BODY_BYTES_MAX = 25 * 2 ** 20;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CLOSE_GRACE_MS = 10_000;
@@ -20,6 +23,7 @@ export interface ControlOptions {
   readonly ports: ControlPorts;
   readonly spaces: SpacePorts;
   readonly queue: Queue;
+  readonly publishQueue: Queue;
   readonly listen: { readonly host: string; readonly port: number };
   readonly sweepMs: number;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -61,7 +65,18 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
       },
       signal,
     );
-    await Promise.all([sweeping(), consuming]);
+    const publish = createPublishHandler({ ...ports, spaces: options.spaces }, signal);
+    const publishing = consumeQueue(
+      {
+        queue: options.publishQueue,
+        handleBatch: (event) => publish(event, localContext("publish-volume")),
+        concurrency: PUBLISH_CONCURRENCY,
+        batchSize: 1,
+        onError,
+      },
+      signal,
+    );
+    await Promise.all([sweeping(), consuming, publishing]);
   } finally {
     await server.close();
   }

@@ -1,6 +1,5 @@
 /** `VOLUME` or `VOLUME@SNAPSHOT` on the command line → the snapshot's place in the store. */
 import { volumePrefix } from "../adapters/store-keys.ts";
-import { unwrapKeys } from "../functions/project-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { SnapshotPlace } from "../volume/snapshot.ts";
 import { VolumeName } from "../workflows/ids.ts";
@@ -9,7 +8,7 @@ import type { Context } from "./context.ts";
 
 /** The head where no snapshot is named; an id may be cut short as long as it is unique. */
 export const findPlace = async (
-  { config, control, loadProject }: Context,
+  { control, loadProject }: Context,
   projectName: string,
   name: string,
 ): Promise<SnapshotPlace & { readonly ref: SnapshotRef }> => {
@@ -34,6 +33,5 @@ export const findPlace = async (
     });
   }
   const prefix = volumePrefix(project, VolumeName.parse(volumeName));
-  const keys = unwrapKeys(config.wrappingKeys, state);
-  return { store: control.store, prefix, snapshotId: ref.id, keys, ref };
+  return { store: control.store, prefix, snapshotId: ref.id, ref };
 };

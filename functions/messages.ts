@@ -32,21 +32,8 @@ export const DeployCancelRequested = z.object({
   deployId: DeployId,
 });
 
-/** Asks for restore points now, of volumes that a node writes; none named: of all of them. */
-export const SnapshotRequested = z.object({
-  type: z.literal("snapshot.requested"),
-  version,
-  id: z.string().min(1).max(150).optional(),
-  project: ProjectId,
-  volumes: z.array(VolumeName).default([]),
-});
-
 /** What may come on the events queue from outside. */
-export const ExternalEvent = z.discriminatedUnion("type", [
-  DeployRequested,
-  DeployCancelRequested,
-  SnapshotRequested,
-]);
+export const ExternalEvent = z.discriminatedUnion("type", [DeployRequested, DeployCancelRequested]);
 export type ExternalEvent = z.infer<typeof ExternalEvent>;
 
 /** Look at a project: something was requested, reported, or is overdue. */
@@ -71,7 +58,6 @@ export const GarbageHint = z.strictObject({
 export const ControlMessage = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
-  SnapshotRequested,
   ProjectHint,
   GarbageHint,
 ]);
@@ -117,5 +103,16 @@ export type VolumeMeasure = z.infer<typeof VolumeMeasure>;
 export const NodeMessage = z.discriminatedUnion("type", [StepMessage, NodeHint, VolumeMeasure]);
 export type NodeMessage = z.infer<typeof NodeMessage>;
 
+/** A volume's published files are not those of its head: see what the record says, and mend it. */
+export const VolumePublish = z.strictObject({
+  type: z.literal("volume.publish"),
+  version,
+  project: ProjectId,
+  volume: VolumeName,
+});
+export type VolumePublish = z.infer<typeof VolumePublish>;
+
+/** Apart from the control queue: a publish may take long, and no deploy may wait for one. */
+export const PUBLISH_QUEUE = "bagage-publish";
 export const CONTROL_QUEUE = "bagage-control";
 export const nodeQueue = (node: NodeId): string => `bagage-node-${node.replaceAll(".", "_")}`;

@@ -13,8 +13,7 @@ import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
-import { CONTROL_QUEUE, nodeQueue } from "../../functions/messages.ts";
-import { writingsOf } from "../../functions/project-keys.ts";
+import { CONTROL_QUEUE, nodeQueue, PUBLISH_QUEUE } from "../../functions/messages.ts";
 import { assertStoreFit, probeStore } from "../../volume/probe-store.ts";
 import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
 import { VERSION } from "../version.ts";
@@ -35,7 +34,6 @@ const open = async (config: Config): Promise<Connections> => {
         config.sqs.credentials?.secretAccessKey ?? "",
         config.spaces.admin?.secretAccessKey ?? "",
         config.spaces.publisher?.secretAccessKey ?? "",
-        ...config.wrappingKeys.flatMap(writingsOf),
       ].filter((s) => s !== ""),
   });
   return connect(config, config.node.root, log);
@@ -54,6 +52,7 @@ const runControlPart = async (config: Config, connections: Connections, signal: 
       ports: connections.control,
       spaces: connections.spaces,
       queue: await connections.openQueue(CONTROL_QUEUE, signal),
+      publishQueue: await connections.openQueue(PUBLISH_QUEUE, signal),
       listen: config.listen,
       sweepMs: config.sweepMs,
       sleep,

@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 import type { AccessKey } from "../../adapters/s3-accounts.ts";
+import { advanceProject } from "../../functions/advance-deploy/advance-project.ts";
 import {
   enableSpace,
   listSpaceKeys,
@@ -11,6 +12,9 @@ import { requireAccounts, requireSpace, type Space } from "../../functions/space
 import { TerminalError } from "../../volume/errors.ts";
 import type { Outcome } from "../../workflows/deliverous/outcome.ts";
 import { parseDuration, parseMemoryLimit } from "../../workflows/deliverous/quantities.ts";
+import { VolumeName } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
+import { UNPUBLISHED } from "../../workflows/publish/publication.ts";
 import { openContext } from "../context.ts";
 import { formatTable, formatTime } from "../format.ts";
 
@@ -61,9 +65,14 @@ const enableCommand: CommandModule<object, ProjectArguments> = {
   describe: "Give the project a bucket and a key; may be repeated",
   builder: (yargs) => yargs.positional("project", project).option("json", json),
   handler: async (args) => {
-    const { spaces, signal, loadProject } = await openContext();
+    const { control, spaces, signal, loadProject } = await openContext();
     const loaded = await loadProject(args.project);
     const { space, key } = await enableSpace(spaces, loaded.project, signal);
+    for (const volume of keysOf(loaded.state.volumes)) {
+      // One that waited for the bucket is published now; any other answers that it needs nothing.
+      const input = { type: "publication.requested", volume, full: false } as const;
+      await advanceProject(control, { project: loaded.project, input, resend: true }, signal);
+    }
     write(args.json, accessJson(space, key), describeAccess(space, key));
   },
 };
@@ -197,9 +206,44 @@ const swiftCommand: CommandModule<object, ProjectArguments> = {
   },
 };
 
+interface PublishArguments extends ProjectArguments {
+  volume: string;
+  full: boolean;
+}
+
+const publishCommand: CommandModule<object, PublishArguments> = {
+  command: "publish <project> <volume>",
+  describe: "Publish a volume again, after what stopped it was mended",
+  builder: (yargs) =>
+    yargs
+      .positional("project", project)
+      .positional("volume", { type: "string", demandOption: true })
+      .option("full", {
+        type: "boolean",
+        default: false,
+        describe: "write every object anew, whatever stands there",
+      })
+      .option("json", json),
+  handler: async (args) => {
+    const { control, signal, loadProject } = await openContext();
+    const loaded = await loadProject(args.project);
+    const volume = VolumeName.parse(args.volume);
+    const input = { type: "publication.requested", volume, full: args.full } as const;
+    const request = { project: loaded.project, input, resend: true };
+    const { refusal, state } = await advanceProject(control, request, signal);
+    if (refusal !== null) throw new TerminalError(refusal.message, refusal);
+    const { target, snapshotId } = state.volumes[volume]?.publication ?? UNPUBLISHED;
+    const head = state.volumes[volume]?.head?.id ?? null;
+    const isDone = head === snapshotId;
+    write(args.json, { head, published: snapshotId, publishing: target }, [
+      isDone ? `volume ${volume} is published: ${head}` : `publishing ${head ?? "nothing yet"}`,
+    ]);
+  },
+};
+
 export const s3Command: CommandModule = {
   command: "s3",
-  describe: "S3 access to a project's files: enable, keys, rotate, revoke, quota, swift",
+  describe: "S3 access to a project's files: enable, keys, rotate, revoke, quota, swift, publish",
   builder: (yargs) =>
     yargs
       .command(enableCommand)
@@ -208,6 +252,7 @@ export const s3Command: CommandModule = {
       .command(revokeCommand)
       .command(quotaCommand)
       .command(swiftCommand)
-      .demandCommand(1, "name what to do: enable, keys, rotate, revoke, quota, swift"),
+      .command(publishCommand)
+      .demandCommand(1, "name what to do: enable, keys, rotate, revoke, quota, swift, publish"),
   handler: () => undefined,
 };

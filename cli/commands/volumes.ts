@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 import { keysOf } from "../../workflows/keys-of.ts";
+import type { VolumeState } from "../../workflows/record.ts";
 import { openContext } from "../context.ts";
 import { formatBytes, formatTable, formatTime } from "../format.ts";
 
@@ -7,6 +8,16 @@ interface Arguments {
   project: string;
   json: boolean;
 }
+
+/** Only where something is to tell. */
+const describePublication = (publication: VolumeState["publication"]): string[][] => {
+  if (publication == null) return [];
+  const { failure, target, snapshotId } = publication;
+  if (failure !== null) return [["  not published", formatTime(failure.atMs), "", failure.reason]];
+  return [
+    target === null ? ["  published", "", "", snapshotId ?? ""] : ["  publishing", "", "", target],
+  ];
+};
 
 export const volumesCommand: CommandModule<object, Arguments> = {
   command: "volumes <project>",
@@ -37,7 +48,7 @@ export const volumesCommand: CommandModule<object, Arguments> = {
         formatBytes(s.bytes),
         `${s.files} files, ${s.stopped}${s.id === volume.head?.id ? ", head" : ""}`,
       ]);
-      return [first, ...points];
+      return [first, ...describePublication(volume.publication), ...points];
     });
     process.stdout.write(`${formatTable([["VOLUME", "OWNER", "EPOCH", ""], ...rows])}\n`);
   },

@@ -10,13 +10,18 @@ import { type Duty, duties, isOpen } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import { type ProjectId, Revision } from "../../workflows/ids.ts";
-import { keysOf } from "../../workflows/keys-of.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { CONTROL_QUEUE, nodeQueue, STEP_FUNCTIONS, type StepMessage } from "../messages.ts";
+import {
+  CONTROL_QUEUE,
+  nodeQueue,
+  PUBLISH_QUEUE,
+  STEP_FUNCTIONS,
+  type StepMessage,
+  type VolumePublish,
+} from "../messages.ts";
 import { forgetProgress } from "./forget-progress.ts";
-import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
-import { readPending } from "./read-pending.ts";
+import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
 
 const CONFLICTS_MAX = 100;
 const PASSES_MAX = 100;
@@ -51,7 +56,7 @@ export const advanceProject = async (
     const round: Round = await advanceOnce(ports, request.project, first, signal);
     refusal = round.refusal ?? refusal;
     if (round.kind === "settled") {
-      if (request.resend) await sendSteps(ports, duties(round.state), signal);
+      if (request.resend) await sendDuties(ports, duties(round.state), signal);
       const done = isOpen(round.state)
         ? []
         : await findMarks(ports, request.project, round.rev, signal);
@@ -61,7 +66,7 @@ export const advanceProject = async (
       return { state: round.state, refusal };
     }
     first = null;
-    await sendSteps(ports, round.newSteps, signal);
+    await sendDuties(ports, round.newDuties, signal);
   }
   throw new TerminalError(`project ${request.project} does not settle`, { code: "never-settles" });
 };
@@ -84,7 +89,7 @@ interface Round {
   readonly kind: "moved" | "settled";
   readonly rev: Revision;
   readonly state: ProjectState;
-  readonly newSteps: readonly Duty[];
+  readonly newDuties: readonly Duty[];
   readonly refusal: AdvanceResult["refusal"];
 }
 
@@ -106,7 +111,7 @@ const advanceOnce = async (
     const folded = await foldInputs(ports, loaded.state, request, signal);
     if (folded.state === loaded.state) {
       const { rev, state } = loaded;
-      return { kind: "settled", rev, state, newSteps: [], refusal: folded.refusal };
+      return { kind: "settled", rev, state, newDuties: [], refusal: folded.refusal };
     }
     const rev = Revision.parse(loaded.rev + 1);
     try {
@@ -120,10 +125,10 @@ const advanceOnce = async (
       if (error instanceof ConflictError) continue;
       throw error;
     }
-    const newSteps = findNewSteps(loaded.state, folded.state);
+    const newDuties = findNewDuties(loaded.state, folded.state);
     await hintNodes(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
-    return { kind: "moved", rev, state: folded.state, newSteps, refusal: folded.refusal };
+    return { kind: "moved", rev, state: folded.state, newDuties, refusal: folded.refusal };
   }
   throw new ConflictError(`project ${project} is written by too many at once`, {
     code: "record-contended",
@@ -166,15 +171,15 @@ const foldInputs = async (
   return { state, events, refusal };
 };
 
-/** Of what a node is told; "" for what the control functions do themselves. */
-const stepName = (duty: Duty): string => {
-  if (duty.kind === "step") return `${duty.deployId} ${duty.step} ${duty.node}`;
-  return duty.kind === "snapshot" ? `snapshot ${duty.volume} ${duty.node}` : "";
+/** Empty for what is done right here. */
+const dutyName = (duty: Duty): string => {
+  if (duty.kind === "step") return `step ${duty.deployId} ${duty.step} ${duty.node}`;
+  return duty.kind === "publish" ? `publish ${duty.volume} ${duty.target}` : "";
 };
 
-const findNewSteps = (before: ProjectState, now: ProjectState): Duty[] => {
-  const known = new Set(duties(before).map(stepName));
-  return duties(now).filter((duty) => stepName(duty) !== "" && !known.has(stepName(duty)));
+const findNewDuties = (before: ProjectState, now: ProjectState): Duty[] => {
+  const known = new Set(duties(before).map(dutyName));
+  return duties(now).filter((duty) => dutyName(duty) !== "" && !known.has(dutyName(duty)));
 };
 
 /** A deploy that ended changed what its nodes may serve: gates open, old copies become caches. */
@@ -184,47 +189,40 @@ const hintNodes = async (
   now: ProjectState,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { project } = now;
   const ended = before.deploy;
-  if (ended === null || now.deploy?.id === ended.id) {
-    if (!hasDroppedSnapshots(before, now)) return;
-    await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
-    return;
-  }
+  if (ended === null || now.deploy?.id === ended.id) return;
+  const { project } = now;
   const nodes = new Set([...oldNodes(ended), ...newNodes(ended)]);
   const message = { type: "node.hint", version: 1, project };
   await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
   await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
 };
 
-const hasDroppedSnapshots = (before: ProjectState, now: ProjectState): boolean =>
-  keysOf(before.volumes).some((name) => {
-    const kept = new Set(now.volumes[name]?.snapshots.map(({ id }) => id));
-    return before.volumes[name]?.snapshots.some(({ id }) => !kept.has(id)) ?? false;
-  });
-
-const sendSteps = async (
+/** Messages for whoever owes something, and is not known to be at it. */
+const sendDuties = async (
   ports: ControlPorts,
-  steps: readonly Duty[],
+  owed: readonly Duty[],
   signal: AbortSignal,
 ): Promise<void> => {
-  const sends = steps.map(async (duty) => {
-    if (duty.kind === "snapshot") {
-      const hint = { type: "node.hint", version: 1, project: duty.project };
-      await ports.send(nodeQueue(duty.node), hint, signal);
-    }
-    if (duty.kind !== "step") return;
-    const kind = stepKind(duty.step);
-    if (kind === null) return;
-    const { project, deployId, step } = duty;
-    const message: StepMessage = {
-      type: STEP_FUNCTIONS[kind],
-      version: 1,
-      project,
-      deployId,
-      step,
-    };
-    await ports.send(nodeQueue(duty.node), message, signal);
-  });
-  await Promise.all(sends);
+  await Promise.all(
+    owed.map(async (duty) => {
+      if (duty.kind === "step") await sendStep(ports, duty, signal);
+      if (duty.kind !== "publish" || duty.claimedUntilMs > ports.nowMs()) return;
+      const { project, volume } = duty;
+      const message: VolumePublish = { type: "volume.publish", version: 1, project, volume };
+      await ports.send(PUBLISH_QUEUE, message, signal);
+    }),
+  );
+};
+
+const sendStep = async (
+  ports: ControlPorts,
+  { project, deployId, step, node }: Extract<Duty, { kind: "step" }>,
+  signal: AbortSignal,
+): Promise<void> => {
+  const kind = stepKind(step);
+  if (kind === null) return;
+  const type = STEP_FUNCTIONS[kind];
+  const message: StepMessage = { type, version: 1, project, deployId, step };
+  await ports.send(nodeQueue(node), message, signal);
 };

@@ -110,6 +110,18 @@ export const radosgwAdmin = (
   signal: AbortSignal,
 ): Promise<string> => runCommand(["radosgw-admin", "-c", s3.confFile, ...args], {}, signal);
 
+/** How many objects a gateway stored since it started, by its own count. */
+export const countPuts = async (
+  { id }: Pick<CephSite, "id">,
+  index: number,
+  signal: AbortSignal,
+): Promise<number> => {
+  const socket = join(runDirectory(id), "ceph", `${gatewayUser(index)}.asok`);
+  const argv = ["ceph", "--admin-daemon", socket, "perf", "dump", "rgw"] as const;
+  const counters = z.object({ rgw: z.object({ put: z.int() }) });
+  return counters.parse(JSON.parse(await runCommand(argv, {}, signal))).rgw.put;
+};
+
 const writeConf = async (
   { id, labDirectory, gatewayCount }: CephSite,
   { address }: LabHost,

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { killGateway, radosgwAdmin, S3Description, startGateway } from "./ceph.ts";
+import { countPuts, killGateway, radosgwAdmin, S3Description, startGateway } from "./ceph.ts";
 import { runDirectory } from "./claims.ts";
 import { startDockerEngine } from "./docker-engine.ts";
 import { SqsDescription } from "./elasticmq.ts";
@@ -52,6 +52,8 @@ export interface LabNode extends NodeDescription {
 export interface LabStore extends S3Description {
   /** Runs radosgw-admin with these arguments; resolves with its output. */
   radosgwAdmin(args: readonly string[], signal: AbortSignal): Promise<string>;
+  /** Objects that the gateway stored since it started. */
+  countPuts(index: number, signal: AbortSignal): Promise<number>;
   killGateway(index: number, signal: AbortSignal): Promise<void>;
   startGateway(index: number, signal: AbortSignal): Promise<void>;
 }
@@ -91,6 +93,7 @@ const connectNode = (lab: LabDescription, node: NodeDescription): LabNode => {
 const connectStore = ({ id, directory }: LabDescription, s3: S3Description): LabStore => ({
   ...s3,
   radosgwAdmin: (args, signal) => radosgwAdmin(s3, args, signal),
+  countPuts: (index, signal) => countPuts({ id }, index, signal),
   killGateway: (index, signal) => killGateway(directory, index, signal),
   startGateway: (index, signal) =>
     startGateway({ id, labDirectory: directory }, s3, { index, signal }),

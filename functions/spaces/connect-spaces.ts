@@ -1,9 +1,9 @@
 /** Assembles what projects' S3 spaces need, with the keys that this process was given. */
-import { openRgwAdmin } from "../adapters/rgw-admin.ts";
-import { openS3Bucket } from "../adapters/s3-bucket.ts";
-import type { Config } from "../functions/config.ts";
-import type { ControlPorts } from "../functions/control-ports.ts";
-import { type SpacePorts, spaceCredentials } from "../functions/spaces/space.ts";
+import { openRgwAdmin } from "../../adapters/rgw-admin.ts";
+import { openS3Bucket } from "../../adapters/s3-bucket.ts";
+import type { Config } from "../config.ts";
+import type { ControlPorts } from "../control-ports.ts";
+import { type SpacePorts, spaceCredentials } from "./space.ts";
 
 export const connectSpaces = (
   config: Pick<Config, "store" | "spaces">,
