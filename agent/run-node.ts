@@ -83,13 +83,20 @@ export const createNodeAgent = (
     }
   };
   const beat = async (): Promise<void> => {
+    // Until a heartbeat of this boot stands, the one of the boot before is nobody else's.
+    let hasBeaten = false;
     while (!signal.aborted) {
-      await refuseClone(ports, signal).catch((error: unknown) => {
-        if (error instanceof TerminalError) throw error;
-      });
-      await sendHeartbeat(ports, identity, signal).catch((error: unknown) => {
+      if (hasBeaten) {
+        await refuseClone(ports, signal).catch((error: unknown) => {
+          if (error instanceof TerminalError) throw error;
+        });
+      }
+      try {
+        await sendHeartbeat(ports, identity, signal);
+        hasBeaten = true;
+      } catch (error) {
         if (!signal.aborted) ports.log.error({ err: error }, "heartbeat.failed");
-      });
+      }
       await sleep(HEARTBEAT_EVERY_MS, signal);
     }
   };
