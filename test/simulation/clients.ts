@@ -1,0 +1,204 @@
+/** The world outside: who writes through the open port, and who pushes and waits for the 202. */
+import { createHash, createHmac } from "node:crypto";
+import type { APIGatewayProxyEventV2 } from "aws-lambda";
+import { localContext } from "../../agent/local-context.ts";
+import type { GitPort } from "../../functions/control-ports.ts";
+import { RetryableError } from "../../volume/errors.ts";
+import { CommitId } from "../../workflows/ids.ts";
+import { type Behaviour, findLoss, imageOf, readLog, takeRecord } from "./application.ts";
+import type { Control } from "./control.ts";
+import { dataOf } from "./daemon.ts";
+import type { Node } from "./node.ts";
+import type { Site } from "./site.ts";
+
+export const PROJECT = "shop";
+export const SECRET = "the-secret-of-the-shop";
+const REF = "refs/heads/main";
+const WRITE_EVERY_MS_MAX = 5_000;
+const LATENCY_MS_MAX = 80;
+
+export interface Writer {
+  /** Ids of the records that the client was told are safe, in their order. */
+  readonly acknowledged: readonly string[];
+  stop(): void;
+}
+
+/** Writes one record after the other through whichever port is open. */
+export const startWriter = (site: Site, nodes: readonly Node[]): Writer => {
+  const { world } = site;
+  const { random } = world;
+  const acknowledged: string[] = [];
+  let count = 0;
+  let isStopped = false;
+  const latencyMs = () => random.between(1, LATENCY_MS_MAX);
+  const write = (): void => {
+    if (isStopped) return;
+    const next = () => void world.after(random.between(100, WRITE_EVERY_MS_MAX), write);
+    const open = nodes.filter(({ gates }) => (gates?.list().length ?? 0) > 0);
+    const node = open.length === 0 ? undefined : random.pick(open);
+    const agent = node?.machine.process ?? null;
+    if (node === undefined || agent === null) {
+      next();
+      return;
+    }
+    count += 1;
+    const id = `r${count}`;
+    // The connection lives in the agent: it forwards when it gets a turn, and dies with it.
+    world.after(latencyMs(), () => {
+      agent.deliver(() => {
+        const container = [...node.daemon.containers.values()].find(
+          ({ ours, state }) => ours?.container === "web" && state === "running",
+        );
+        const data = container === undefined ? null : dataOf(container);
+        if (data === null) return;
+        takeRecord(data, id, random);
+        world.note(`${node.id} record ${id}`);
+        agent.deliver(() => {
+          acknowledged.push(id);
+          const loss = container?.data === null ? null : findLoss(readLog(data), acknowledged);
+          if (loss !== null) world.breach(`I4: the serving volume on ${node.id}: ${loss}`);
+        }, 0);
+      }, 0);
+      next();
+    });
+  };
+  write();
+  const stop = (): void => {
+    isStopped = true;
+  };
+  return { acknowledged, stop };
+};
+
+export interface Pushed {
+  readonly node: string;
+  readonly behaviour: Behaviour;
+}
+
+export interface Pusher {
+  push(what: Pushed): void;
+  /** Names of the requests that were answered 202. */
+  readonly accepted: readonly string[];
+  readonly git: GitPort;
+  isGitAway: boolean;
+}
+
+const TRIES_MAX = 8;
+const ANSWER_MS_MAX = 10_000;
+
+export const createPusher = (
+  site: Site,
+  controls: () => readonly Control[],
+  isShared: boolean,
+): Pusher => {
+  const { world } = site;
+  const files = new Map<CommitId, string>();
+  const accepted: string[] = [];
+  let head: CommitId | null = null;
+  const deliver = (event: APIGatewayProxyEventV2, requestId: string, triesLeft: number): void => {
+    let isOver = false;
+    const again = (): void => {
+      if (isOver) return;
+      isOver = true;
+      if (triesLeft > 0) world.after(ANSWER_MS_MAX, () => deliver(event, requestId, triesLeft - 1));
+    };
+    world.after(ANSWER_MS_MAX, again);
+    const control = world.random.pick(controls());
+    const process = control.machine.process;
+    process?.deliver(() => {
+      control.receive?.(event, localContext("receive-git-push")).then(({ statusCode }) =>
+        process.deliver(() => {
+          if (statusCode !== 202) again();
+          else if (!isOver) {
+            isOver = true;
+            accepted.push(requestId);
+            world.note(`push ${requestId} is accepted`);
+          }
+        }),
+      );
+    });
+  };
+  const pusher: Pusher = {
+    accepted,
+    isGitAway: false,
+    push: ({ node, behaviour }) => {
+      const version = files.size + 1;
+      head = CommitId.parse(createHash("sha1").update(String(version)).digest("hex"));
+      files.set(head, fileOf({ node, behaviour, version, isShared }));
+      world.note(`push ${version}: ${behaviour}, to ${node}`);
+      deliver(deliveryOf(`d${version}`, head), `gitea.d${version}`, TRIES_MAX);
+    },
+    git: {
+      resolve: async ({ commit }) => {
+        if (pusher.isGitAway) throw new RetryableError("git: no answer", { code: "git-away" });
+        const at = commit ?? head;
+        const file = at === null ? undefined : files.get(at);
+        if (at === null || file === undefined) return null;
+        return { commit: at, subject: "", file: Buffer.from(file) };
+      },
+    },
+  };
+  return pusher;
+};
+
+const deliveryOf = (delivery: string, commit: CommitId): APIGatewayProxyEventV2 => {
+  const body = JSON.stringify({ ref: REF, after: commit });
+  const path = `/hooks/gitea/${PROJECT}`;
+  const http = { method: "POST", path, protocol: "HTTP/1.1", sourceIp: "", userAgent: "" };
+  return {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath: path,
+    rawQueryString: "",
+    headers: {
+      "content-type": "application/json",
+      "x-gitea-event": "push",
+      "x-gitea-delivery": delivery,
+      "x-gitea-signature": createHmac("sha256", SECRET).update(body).digest("hex"),
+    },
+    requestContext: {
+      accountId: "local",
+      apiId: "local",
+      domainName: "",
+      domainPrefix: "",
+      http,
+      requestId: delivery,
+      routeKey: "$default",
+      stage: "$default",
+      time: "",
+      timeEpoch: 0,
+    },
+    body: Buffer.from(body).toString("base64"),
+    isBase64Encoded: true,
+  };
+};
+
+interface FileOptions extends Pushed {
+  readonly version: number;
+  readonly isShared: boolean;
+}
+
+/** The project file of a version, as a user would write it. */
+const fileOf = ({ node, behaviour, version, isShared }: FileOptions): string => {
+  const container = (name: string, image: string, more: readonly string[]): string[] => [
+    `${name}:`,
+    `    image: ${image}`,
+    ...more,
+    "    stop_grace_period: 5s",
+    "    deploy:",
+    "      placement:",
+    "        constraints:",
+    `        - node.id == ${node}`,
+    "    volumes:",
+    "    - name: data",
+    "      path: /data",
+  ];
+  const web = container("web", imageOf(behaviour, version), [
+    '    ports: ["8080:80"]',
+    "    healthcheck:",
+    '      test: ["CMD", "check"]',
+    "      interval: 1s",
+    "      retries: 4",
+  ]);
+  const side = isShared ? container("side", imageOf("good", version), []) : [];
+  return `${[...web, ...side].join("\n")}\n`;
+};

@@ -1,0 +1,93 @@
+/** A control machine: the real handlers of webhook, queue and timer, as often as it is started. */
+import { openProjectRecords } from "../../adapters/project-records.ts";
+import { localContext } from "../../agent/local-context.ts";
+import { createHandler as createAdvanceHandler } from "../../functions/advance-deploy/handler.ts";
+import { collectProject } from "../../functions/collect-garbage/collect-project.ts";
+import type { ControlPorts, GitPort } from "../../functions/control-ports.ts";
+import { CONTROL_QUEUE } from "../../functions/messages.ts";
+import { createPushPorts } from "../../functions/push-ports.ts";
+import {
+  createHandler as createPushHandler,
+  type HttpHandler,
+} from "../../functions/receive-git-push/handler.ts";
+import { createHandler as createSweepHandler } from "../../functions/sweep/handler.ts";
+import type { ProjectId } from "../../workflows/ids.ts";
+import { createMachine, type Machine, type Process } from "./machine.ts";
+import type { Site } from "./site.ts";
+
+export interface Control {
+  readonly machine: Machine;
+  /** Where webhooks arrive; null while the machine is down. */
+  receive: HttpHandler | null;
+  /** A collection of the project's garbage, begun now, at this machine's own pace. */
+  collect(project: ProjectId): void;
+}
+
+const SWEEP_EVERY_MS = 15_000;
+
+export const createControl = (site: Site, name: string, git: GitPort): Control => {
+  const { world } = site;
+  let ports: ControlPorts | null = null;
+  const boot = (process: Process): void => {
+    const { signal } = new AbortController();
+    ports = portsOf(site, process, git);
+    const advance = createAdvanceHandler(ports, signal);
+    const sweep = createSweepHandler(ports, signal);
+    control.receive = createPushHandler(createPushPorts(ports));
+    site.queues.consume(CONTROL_QUEUE, process, (event) =>
+      advance(event, localContext("advance-deploy")),
+    );
+    const sweeping = async (): Promise<void> => {
+      for (;;) {
+        await sweep({}, localContext("sweep")).catch(() => undefined);
+        await process.sleep(SWEEP_EVERY_MS, signal);
+      }
+    };
+    void sweeping();
+  };
+  const control: Control = {
+    receive: null,
+    machine: createMachine(world, name, boot, () => {
+      control.receive = null;
+      ports = null;
+    }),
+    collect: (project) => {
+      if (ports === null) return;
+      world.note(`${name} collects garbage`);
+      const { signal } = new AbortController();
+      const { mutation, blindRecords } = site;
+      const isBlind = mutation === "collector-without-roots";
+      const records = isBlind ? blindRecords(ports.records) : ports.records;
+      collectProject({ ...ports, records }, project, false, signal).catch(() => undefined);
+    },
+  };
+  return control;
+};
+
+const portsOf = (site: Site, process: Process, git: GitPort): ControlPorts => {
+  const { world } = site;
+  const store = site.store.openFor(process);
+  const nowMs = () => process.nowMs();
+  const newUuid = () => world.random.uuid();
+  const pause = (maxMs: number, signal: AbortSignal) =>
+    process.sleep(maxMs * world.random.next(), signal);
+  return {
+    store,
+    records: openProjectRecords({ store, nowMs, newUuid, pause }),
+    git: {
+      resolve: (request, signal) =>
+        process.call("look into git", () => git.resolve(request, signal), { signal }),
+    },
+    send: (queue, message, signal) =>
+      process.call(
+        `send ${(message as { type: string }).type}`,
+        () => site.queues.send(queue, message),
+        {
+          signal,
+        },
+      ),
+    nowMs,
+    newUuid,
+    log: site.log,
+  };
+};

@@ -1,0 +1,156 @@
+/**
+ * The Docker daemon of a machine: it lives on when the agent dies, executes what it was once handed,
+ * and restarts nothing. Its containers run the model application.
+ */
+import { closeSync, existsSync, openSync } from "node:fs";
+import type {
+  BindMount,
+  ContainerEvent,
+  ContainerRequest,
+  ContainerStatus,
+} from "../../adapters/docker-engine.ts";
+import { type OurContainer, parseLabels } from "../../functions/container-names.ts";
+import { RetryableError, TerminalError } from "../../volume/errors.ts";
+import { behaviourOf, noteStart } from "./application.ts";
+import type { World } from "./world.ts";
+
+export interface Container {
+  readonly id: string;
+  readonly request: ContainerRequest;
+  readonly ours: OurContainer | null;
+  state: ContainerStatus;
+  exitCode: number;
+  startedAtMs: number | null;
+  /** The first mounted directory, held open while it runs. */
+  data: number | null;
+}
+
+export interface Daemon {
+  readonly containers: ReadonlyMap<string, Container>;
+  isDown: boolean;
+  /** The next start is executed so much later than it is answered. */
+  lateStartMs: number | null;
+  /** Containers do not heed their stop signal. */
+  isDeaf: boolean;
+  create(request: ContainerRequest): Container & { readonly isReused: boolean };
+  start(name: string): void;
+  /** The process ends after a while, if it heeds the signal. */
+  signal(name: string, signal: "TERM" | "KILL"): void;
+  remove(name: string): void;
+  /** All containers end at once, without a word to them. */
+  endAll(): void;
+  subscribe(hear: (event: ContainerEvent) => void): void;
+}
+
+/** The data directory that a running container writes to; null when it does not run. */
+export const dataOf = (container: Container): string | null =>
+  container.data === null ? null : `/proc/self/fd/${container.data}`;
+
+const END_MS_MAX = 3_000;
+
+export const createDaemon = (world: World, name: string): Daemon => {
+  const containers = new Map<string, Container>();
+  let hearers: ((event: ContainerEvent) => void)[] = [];
+  let created = 0;
+  const tell = (action: string, container: Container): void => {
+    const { name: of, labels } = container.request;
+    const event = { action, name: of, labels, atMs: world.nowMs() };
+    for (const hear of hearers) hear(event);
+  };
+  const end = (container: Container, exitCode: number): void => {
+    if (container.state !== "running") return;
+    container.state = "exited";
+    container.exitCode = exitCode;
+    if (container.data !== null) closeSync(container.data);
+    container.data = null;
+    world.note(`${name} container ${container.request.name} ends`);
+    tell("die", container);
+  };
+  const find = (wanted: string): Container => {
+    const found = containers.get(wanted);
+    if (found !== undefined) return found;
+    throw new TerminalError(`no container ${wanted}`, { code: "docker-not-found" });
+  };
+  const run = (container: Container): void => {
+    if (container.state === "running" || !containers.has(container.request.name)) return;
+    container.state = "running";
+    container.startedAtMs = world.nowMs();
+    const source = container.request.mounts[0]?.source;
+    if (source !== undefined) container.data = openSync(source, "r");
+    const { ours } = container;
+    world.note(`${name} container ${container.request.name} runs`);
+    const data = dataOf(container);
+    if (data !== null && ours !== null) noteStart(data, ours.epoch);
+    if (behaviourOf(container.request.spec.image) === "crashes") {
+      world.after(world.random.between(50, 2_000), () => end(container, 1));
+    }
+  };
+  const daemon: Daemon = {
+    containers,
+    isDown: false,
+    lateStartMs: null,
+    isDeaf: false,
+    create: (request) => {
+      const known = containers.get(request.name);
+      if (known !== undefined) return { ...known, isReused: true };
+      refuseMissing(request.mounts);
+      created += 1;
+      const container: Container = {
+        id: `${name}-${created}`,
+        request,
+        ours: parseLabels(request.labels),
+        state: "created",
+        exitCode: 0,
+        startedAtMs: null,
+        data: null,
+      };
+      containers.set(request.name, container);
+      return { ...container, isReused: false };
+    },
+    start: (wanted) => {
+      const container = find(wanted);
+      const lateMs = daemon.lateStartMs;
+      if (lateMs === null) {
+        refuseMissing(container.request.mounts);
+        run(container);
+        return;
+      }
+      daemon.lateStartMs = null;
+      world.after(lateMs, () => {
+        if (daemon.isDown || !container.request.mounts.every(({ source }) => existsSync(source))) {
+          world.note(`${name} a late start of ${wanted} fails`);
+        } else run(container);
+      });
+      throw new RetryableError(`start ${wanted}: no answer`, { code: "docker-timeout" });
+    },
+    signal: (wanted, signal) => {
+      const container = find(wanted);
+      if (signal === "KILL") end(container, 137);
+      else if (!daemon.isDeaf) {
+        world.after(world.random.between(10, END_MS_MAX), () => end(container, 0));
+      }
+    },
+    remove: (wanted) => {
+      const container = containers.get(wanted);
+      if (container === undefined) return;
+      end(container, 137);
+      containers.delete(wanted);
+    },
+    endAll: () => {
+      hearers = [];
+      for (const container of containers.values()) end(container, 255);
+    },
+    subscribe: (hear) => {
+      hearers = [...hearers, hear];
+    },
+  };
+  return daemon;
+};
+
+const refuseMissing = (mounts: readonly BindMount[]): void => {
+  const missing = mounts.find(({ source }) => !existsSync(source));
+  if (missing === undefined) return;
+  throw new TerminalError(`bind source path does not exist: ${missing.source}`, {
+    code: "mount-source-missing",
+  });
+};

@@ -1,0 +1,195 @@
+/**
+ * What must hold, looked at from outside: each revision of the record as it is written, each object
+ * as it is deleted, the machines after everything that happens, and all of it at the end.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { linuxFileSystem } from "../../adapters/linux.ts";
+import { recordPrefix, volumePrefix } from "../../adapters/store-keys.ts";
+import { reachableObjects } from "../../volume/collect.ts";
+import { hydrate } from "../../volume/hydrate/hydrate.ts";
+import { ProjectId, VolumeName } from "../../workflows/ids.ts";
+import { EndedDeploy, type ProjectState, RecordRevision } from "../../workflows/record.ts";
+import { findLoss, readLog, readStarts } from "./application.ts";
+import { PROJECT } from "./clients.ts";
+import type { Node } from "./node.ts";
+import type { Site } from "./site.ts";
+
+export interface Laws {
+  /** The newest revision's. */
+  state(): ProjectState | null;
+  readonly revisions: readonly RecordRevision[];
+  /** The receipts of all deploys that have ended. */
+  receipts(): EndedDeploy[];
+  /** What must hold once everything is mended and at rest. */
+  checkEnd(accepted: readonly string[]): Promise<void>;
+}
+
+const DATA = VolumeName.parse("data");
+const project = ProjectId.parse(PROJECT);
+const never = new AbortController().signal;
+
+export const enforceLaws = (
+  site: Pick<Site, "world" | "store" | "directory">,
+  nodes: readonly Node[],
+  acknowledged: () => readonly string[],
+): Laws => {
+  const { world, store } = site;
+  const revisions: RecordRevision[] = [];
+  const state = (): ProjectState | null => revisions.at(-1)?.state ?? null;
+  const prefix = volumePrefix(project, DATA);
+  let looks = 0;
+
+  /** The log of a snapshot, read back from the store as a restore would. */
+  const logOf = async (snapshotId: string): Promise<string[]> => {
+    looks += 1;
+    const directory = join(site.directory, `look-${looks}`);
+    const place = { store: store.raw, prefix, snapshotId, directory, base: null };
+    const indexFile = `${directory}.index`;
+    await hydrate({ ...place, indexFile, fileSystem: linuxFileSystem }, never);
+    const log = readLog(directory);
+    rmSync(directory, { recursive: true });
+    rmSync(indexFile, { force: true });
+    return log;
+  };
+  const checkSnapshot = async (id: string, promised: readonly string[], law: string) => {
+    try {
+      const loss = findLoss(await logOf(id), promised);
+      if (loss !== null) world.breach(`${law}: snapshot ${id}: ${loss}`);
+    } catch (error) {
+      world.breach(`I6: snapshot ${id} can't be read: ${String(error)}`);
+    }
+  };
+  store.onPut = async (key, body) => {
+    if (!key.startsWith(recordPrefix(project))) return;
+    const revision = RecordRevision.parse(JSON.parse(body.toString()));
+    const before = revisions.at(-1);
+    checkChain(before, revision, (what) => world.breach(what));
+    revisions.push(revision);
+    const { deploy, volumes } = revision.state;
+    const head = volumes[DATA]?.head ?? null;
+    world.note(`revision ${revision.rev}: ${deploy?.phase.name ?? "at rest"}`);
+    const isNew = head !== null && head.id !== before?.state.volumes[DATA]?.head?.id;
+    if (isNew) await checkSnapshot(head.id, [...acknowledged()], "I3");
+  };
+  store.onDelete = async (keys) => {
+    const current = state();
+    if (current === null) return;
+    const roots = rootsOf(current);
+    const place = { store: store.raw, prefix, roots };
+    const reachable = await reachableObjects(place, never).catch(() => new Set<string>());
+    for (const key of keys) {
+      if (key.startsWith(`${prefix}/`) && reachable.has(key.slice(prefix.length + 1))) {
+        world.breach(`I8: ${key} is deleted, and a snapshot needs it`);
+      }
+    }
+  };
+  world.watch(() => checkWriters(nodes, (what) => world.breach(what)));
+  const receipts = (): EndedDeploy[] =>
+    [...store.objects]
+      .filter(([key]) => key.startsWith(`projects/${project}/deploys/`))
+      .map(([, body]) => EndedDeploy.parse(JSON.parse(body.toString())));
+  return {
+    state,
+    revisions,
+    receipts,
+    checkEnd: async (accepted) => {
+      const ended = receipts();
+      for (const requestId of accepted) {
+        const receipt = ended.find((one) => one.requestId === requestId);
+        if (receipt === undefined) world.breach(`L2: request ${requestId} came to no end`);
+        else if (receipt.result !== "deployed" && receipt.reason === null) {
+          world.breach(`L2: request ${requestId} is ${receipt.result} without a reason`);
+        }
+      }
+      const now = state();
+      for (const id of now === null ? [] : rootsOf(now)) await checkSnapshot(id, [], "I6");
+      checkData(nodes, revisions, acknowledged(), (what) => world.breach(what));
+    },
+  };
+};
+
+type Breach = (what: string) => void;
+
+const checkChain = (
+  before: RecordRevision | undefined,
+  revision: RecordRevision,
+  breach: Breach,
+): void => {
+  if (revision.rev !== (before?.rev ?? -1) + 1)
+    breach(`I7: revision ${revision.rev} is out of turn`);
+  if (revision.prevWriteId !== (before?.writeId ?? null)) {
+    breach(`I7: revision ${revision.rev} was decided on another one than the last`);
+  }
+  if (revision.state.epochCounter < (before?.state.epochCounter ?? 0)) {
+    breach("I5: the epoch counter went back");
+  }
+  const epoch = revision.state.volumes[DATA]?.epoch ?? 0;
+  if (epoch < (before?.state.volumes[DATA]?.epoch ?? 0)) breach("I5: the volume's epoch went back");
+};
+
+/** Everything that the record still needs: restore points, and what a deploy works with. */
+const rootsOf = (state: ProjectState): string[] => {
+  const volume = state.volumes[DATA];
+  const move = state.deploy?.volumes[DATA];
+  return [
+    ...new Set([
+      ...(volume?.snapshots.map(({ id }) => id) ?? []),
+      ...(volume?.head == null ? [] : [volume.head.id]),
+      ...(volume?.origin.kind === "snapshot" ? [volume.origin.snapshotId] : []),
+      ...(move?.copies.map(({ snapshotId }) => snapshotId) ?? []),
+      ...(move?.sealed == null ? [] : [move.sealed.id]),
+    ]),
+  ];
+};
+
+const writersOf = ({ daemon }: Node) =>
+  [...daemon.containers.values()].filter(({ state, data }) => state === "running" && data !== null);
+
+const checkWriters = (nodes: readonly Node[], breach: Breach): void => {
+  const writing = nodes.filter((node) => writersOf(node).length > 0);
+  if (writing.length > 1) {
+    breach(`I1: containers write on ${writing.map(({ id }) => id).join(" and on ")}`);
+  }
+  for (const node of nodes) {
+    const epochs = new Set(writersOf(node).map(({ ours }) => ours?.epoch));
+    if (epochs.size > 1) breach(`I1: containers of two epochs write on ${node.id}`);
+  }
+  const open = nodes.filter(({ gates }) => (gates?.list().length ?? 0) > 0);
+  const serving = open.filter((node) => writersOf(node).length > 0);
+  if (serving.length > 1) breach("I1: ports are open on two nodes");
+};
+
+/** The owner's own data: every promise is in them, and nothing of a version that was rolled back. */
+const checkData = (
+  nodes: readonly Node[],
+  revisions: readonly RecordRevision[],
+  promised: readonly string[],
+  breach: Breach,
+): void => {
+  const volume = revisions.at(-1)?.state.volumes[DATA];
+  if (volume === undefined) {
+    if (promised.length > 0) breach("I4: records were acknowledged, and there is no volume");
+    return;
+  }
+  const owner = nodes.find(({ id }) => id === volume.owner);
+  const running = owner === undefined ? undefined : writersOf(owner)[0];
+  const data = running?.data ?? null;
+  if (owner === undefined || data === null) {
+    breach("L1: nothing serves in the end");
+    return;
+  }
+  const directory = `/proc/self/fd/${data}`;
+  const loss = findLoss(readLog(directory), promised);
+  if (loss !== null) breach(`I4: the owner ${owner.id}: ${loss}`);
+  const undone = new Set(
+    revisions.flatMap(({ state }, index) => {
+      const before = revisions[index - 1]?.state.deploy?.phase;
+      const isUndone = state.deploy?.phase.name === "unstarting" && before?.name === "starting";
+      return isUndone ? [before.epoch] : [];
+    }),
+  );
+  const left = readStarts(directory).find((epoch) => undone.has(epoch as never));
+  if (left !== undefined)
+    breach(`I2: the data hold what epoch ${left} wrote, which was rolled back`);
+};

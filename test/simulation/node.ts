@@ -1,0 +1,233 @@
+/** A Docker host: its disk, its daemon, and the real agent on them, as often as it is started. */
+import { cpSync, mkdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { waitHealthy } from "../../adapters/container-health.ts";
+import { openFenceStore } from "../../adapters/fence-file.ts";
+import { createKeyedLock } from "../../adapters/keyed-lock.ts";
+import { linuxFileSystem } from "../../adapters/linux.ts";
+import { type NodeDisk, openNodeDisk } from "../../adapters/node-disk.ts";
+import type { DirectoryUser } from "../../adapters/open-files.ts";
+import { openProjectRecords } from "../../adapters/project-records.ts";
+import { createBackoff } from "../../agent/backoff.ts";
+import type { GateRegistry } from "../../agent/gate-registry.ts";
+import type { AgentPorts } from "../../agent/reconcile-project.ts";
+import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
+import { createNodeAgent } from "../../agent/run-node.ts";
+import { CONTROL_QUEUE, nodeQueue } from "../../functions/messages.ts";
+import type { VolumeEngine } from "../../functions/node-ports.ts";
+import { hydrate } from "../../volume/hydrate/hydrate.ts";
+import { measureDirectory } from "../../volume/measure.ts";
+import type { ObjectStore } from "../../volume/object-store.ts";
+import { translateSystemError } from "../../volume/system-errors.ts";
+import { writeSnapshot } from "../../volume/write-snapshot.ts";
+import { NodeId } from "../../workflows/ids.ts";
+import { loseTheEnd } from "./application.ts";
+import { createDaemon, type Daemon } from "./daemon.ts";
+import { dockerFor } from "./docker.ts";
+import { bound, createMachine, type Machine, type Process } from "./machine.ts";
+import type { Site } from "./site.ts";
+
+export interface Node {
+  readonly id: NodeId;
+  readonly root: string;
+  readonly machine: Machine;
+  readonly daemon: Daemon;
+  /** The gates of the process that runs now. */
+  gates: GateRegistry | null;
+  isDiskFull: boolean;
+  /** A process of the host's own that holds a directory open; null: none. */
+  stranger: number | null;
+  /** Power off, and on again later: everything that ran is gone, the disk stays. */
+  reboot(downMs: number): void;
+}
+
+export const createNode = (site: Site, name: string): Node => {
+  const { world } = site;
+  const root = join(site.directory, name);
+  mkdirSync(root, { recursive: true });
+  let boots = 1;
+  const id = NodeId.parse(name);
+  const daemon = createDaemon(world, name);
+  const boot = (process: Process): void => {
+    const control = new AbortController();
+    const ports = portsOf(site, node, process, `${name}-${boots}`);
+    node.gates = ports.gates;
+    const sleep = (ms: number, signal: AbortSignal) => process.sleep(ms, signal);
+    const run = async (): Promise<void> => {
+      await ports.docker.ping(control.signal);
+      await awaitSoleOwner(ports, sleep, control.signal);
+      const identity = { address: name, labels: {}, version: "0", cordoned: false };
+      const agent = createNodeAgent(ports, identity, sleep, control.signal);
+      site.queues.consume(nodeQueue(id), process, agent.handleBatch);
+      await agent.run(control.signal);
+    };
+    run().catch((error: unknown) => {
+      if (!process.isAlive()) return;
+      world.note(`${name} gives up: ${String(error)}`);
+      node.machine.kill(RESTART_MS);
+    });
+  };
+  const node: Node = {
+    id,
+    root,
+    daemon,
+    gates: null,
+    isDiskFull: false,
+    stranger: null,
+    machine: createMachine(world, name, boot, () => {
+      node.gates = null;
+    }),
+    reboot: (downMs) => {
+      world.note(`${name} loses power`);
+      boots += 1;
+      daemon.isDown = true;
+      daemon.endAll();
+      node.machine.kill(downMs);
+      world.after(downMs - 1, () => {
+        daemon.isDown = false;
+      });
+    },
+  };
+  return node;
+};
+
+/** As a service manager starts a process again. */
+const RESTART_MS = 5_000;
+
+const portsOf = (site: Site, node: Node, process: Process, bootId: string): AgentPorts => {
+  const { world, mutation } = site;
+  const store = site.store.openFor(process);
+  const nowMs = () => process.nowMs();
+  const pause = (maxMs: number, signal: AbortSignal) =>
+    process.sleep(maxMs * world.random.next(), signal);
+  const newUuid = () => world.random.uuid();
+  const docker = dockerFor(process, node.daemon, mutation);
+  const clock = { nowMs, monotonicMs: world.nowMs, sleep: process.sleep };
+  const fences = openFenceStore(node.root);
+  return {
+    node: node.id,
+    bootId,
+    store,
+    records: openProjectRecords({ store, nowMs, newUuid, pause }),
+    disk: diskOf(site, node, process),
+    fences:
+      mutation === "late-start-finds-its-directory"
+        ? { read: async () => NO_FENCES, raise: async () => NO_FENCES }
+        : bound(process, "fence", fences, []),
+    docker,
+    processesUsing: async (directory) => strangersIn(node, directory),
+    volumes: engineOf(site, node, process, store),
+    gates: gatesOf(site, node, process),
+    bindAddress: "0.0.0.0",
+    restarts: createBackoff(nowMs),
+    locks: createKeyedLock(),
+    copies: new Map(),
+    waitHealthy: (name, spec, timeoutMs, signal) =>
+      waitHealthy({ engine: docker, clock, name, spec, timeoutMs }, signal),
+    sendToControl: (message, signal) =>
+      process.call("send hint", () => site.queues.send(CONTROL_QUEUE, message), { signal }),
+    nowMs,
+    newToken: () => world.random.uuid().slice(0, 8),
+    log: site.log,
+  };
+};
+
+const NO_FENCES = { containers: {}, volumes: {} };
+
+const noSpace = (): Error =>
+  Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+
+const READS = [
+  "root",
+  "pathOf",
+  "stagingPath",
+  "listProjects",
+  "listVolumes",
+  "listCopies",
+] as const;
+
+const diskOf = ({ mutation }: Site, node: Node, process: Process): NodeDisk => {
+  const disk = openNodeDisk(node.root);
+  const writes =
+    <A extends unknown[]>(write: (...args: A) => Promise<void>) =>
+    async (...args: A): Promise<void> => {
+      if (node.isDiskFull) throw noSpace();
+      return write(...args);
+    };
+  const move = async (from: string, to: string): Promise<void> => {
+    if (mutation !== "late-start-finds-its-directory") return disk.moveCopy(from, to);
+    if (from !== to) cpSync(from, to, { recursive: true });
+  };
+  const limited: NodeDisk = {
+    ...disk,
+    moveCopy: move,
+    writeMarker: writes(disk.writeMarker),
+    createEmpty: writes(disk.createEmpty),
+    freeBytes: async () => (node.isDiskFull ? 0 : 2 ** 40),
+  };
+  return bound(process, "disk", limited, [...READS, "readMarker", "freeBytes"]);
+};
+
+/** The real engine on the machine's disk. What it does to the store are boundaries of their own. */
+const engineOf = (
+  { mutation, onSeal }: Site,
+  node: Node,
+  process: Process,
+  store: ObjectStore,
+): VolumeEngine => {
+  const fileSystem = linuxFileSystem;
+  const work = <T>(what: string, run: () => Promise<T>): Promise<T> =>
+    process.call(
+      what,
+      () => {
+        if (node.isDiskFull) throw translateSystemError(noSpace(), what);
+        return run();
+      },
+      { isLocal: true },
+    );
+  return {
+    writeSnapshot: (request, signal) =>
+      work(`engine snapshot ${request.snapshotId}`, () => {
+        onSeal(node, request);
+        const { onProgress: _, ...rest } = request;
+        return writeSnapshot({ ...rest, store, fileSystem }, signal);
+      }),
+    hydrate: (request, signal) =>
+      work(`engine hydrate ${request.snapshotId}`, async () => {
+        const { onProgress: _, ...rest } = request;
+        const result = await hydrate({ ...rest, store, fileSystem }, signal);
+        if (mutation === "hydrate-loses-the-end") loseTheEnd(request.directory);
+        return result;
+      }),
+    measure: (request, signal) =>
+      work("engine measure", () => measureDirectory({ ...request, fileSystem }, signal)),
+  };
+};
+
+const gatesOf = ({ world }: Site, node: Node, process: Process): GateRegistry => {
+  type Opened = Parameters<GateRegistry["open"]>[0];
+  const opened = new Map<string, Opened>();
+  const close = (project: string, container: string): void => {
+    if (opened.delete(`${project}/${container}`)) world.note(`${node.id} gate close ${container}`);
+  };
+  return {
+    close,
+    drain: async (project, container) => close(project, container),
+    open: (gate) =>
+      process.call(
+        `gate open ${gate.container} e${gate.epoch}`,
+        () => void opened.set(`${gate.project}/${gate.container}`, gate),
+        { isLocal: true },
+      ),
+    list: (project) =>
+      [...opened.values()].filter((g) => project === undefined || g.project === project),
+    closeAll: async () => opened.clear(),
+  };
+};
+
+const strangersIn = (node: Node, directory: string): DirectoryUser[] => {
+  if (node.stranger === null) return [];
+  const held = readlinkSync(`/proc/self/fd/${node.stranger}`);
+  const isInside = held === directory || held.startsWith(`${directory}/`);
+  return isInside ? [{ pid: 1, command: "stranger", how: "fd" }] : [];
+};

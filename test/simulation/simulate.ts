@@ -1,0 +1,228 @@
+/**
+ * One run: two control machines and two nodes, their store and queues, a client that writes and one
+ * that pushes; a scenario's faults; then everything is mended, comes to rest, and is looked at.
+ */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { openProjectRecords, type ProjectRecords } from "../../adapters/project-records.ts";
+import { addProject } from "../../functions/projects.ts";
+import { Epoch, ProjectId } from "../../workflows/ids.ts";
+import { closeLeftOpen, useTimersOf } from "./built-ins.ts";
+import { createPusher, PROJECT, type Pusher, SECRET, startWriter, type Writer } from "./clients.ts";
+import { type Control, createControl } from "./control.ts";
+import { enforceLaws, type Laws } from "./laws.ts";
+import type { Machine } from "./machine.ts";
+import type { Mutation } from "./mutation.ts";
+import { createNode, type Node } from "./node.ts";
+import { createQueues } from "./queues.ts";
+import {
+  CONTROLS,
+  MACHINES,
+  NODES,
+  type NodeName,
+  type Scenario,
+  TROUBLED_MS,
+} from "./scenario.ts";
+import type { Site } from "./site.ts";
+import { createSharedStore } from "./store.ts";
+import { strike } from "./strike.ts";
+import { createWorld, type World } from "./world.ts";
+
+export interface Installation {
+  readonly site: Site;
+  readonly laws: Laws;
+  readonly pusher: Pusher;
+  readonly writer: Writer;
+  node(name: string): Node;
+  machine(name: string): Machine;
+  collect(control: string): void;
+}
+
+export interface Outcome {
+  /** What did not hold; empty: all is well. */
+  readonly breaches: readonly string[];
+  readonly story: readonly string[];
+  readonly acknowledged: number;
+  /** How the deploys ended, in the order in which they did. */
+  readonly results: readonly string[];
+  readonly revisions: number;
+}
+
+export interface SimulateOptions {
+  readonly mutation?: Mutation;
+  /** The log's lines are part of the story. */
+  readonly isTold?: boolean;
+  /** More that happens, beside the scenario. */
+  readonly also?: (installation: Installation) => void;
+}
+
+/** The file system in memory, where there is one: nothing is synced in a world anyway. */
+const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+/** Deadlines of a deploy are minutes, and of its pre-copy a day. */
+const REST_MS_MAX = 2 * 60 * 60_000;
+const PROBE_MS_MAX = 60 * 60_000;
+/** Faults last at most so long after they began. */
+const MENDED_AFTER_MS = TROUBLED_MS + 65_000;
+
+export const simulate = async (
+  scenario: Scenario,
+  { mutation = null, isTold = false, also }: SimulateOptions = {},
+): Promise<Outcome> => {
+  const directory = mkdtempSync(join(PARENT, "bagage-simulated-"));
+  const world = createWorld(scenario.seed);
+  useTimersOf(world);
+  try {
+    const installation = install(world, directory, mutation, isTold, scenario.isShared);
+    also?.(installation);
+    await live(installation, scenario);
+    const { laws, writer } = installation;
+    return {
+      breaches: world.breaches,
+      story: world.story,
+      acknowledged: writer.acknowledged.length,
+      results: laws.receipts().map(({ result }) => result),
+      revisions: laws.revisions.length,
+    };
+  } finally {
+    closeLeftOpen();
+    useTimersOf(null);
+    rmSync(directory, { recursive: true, force: true });
+  }
+};
+
+const install = (
+  world: World,
+  directory: string,
+  mutation: Mutation,
+  isTold: boolean,
+  isShared: boolean,
+): Installation => {
+  const log = pino(
+    { level: isTold ? "info" : "silent", base: null, timestamp: false },
+    { write: (line: string) => world.note(`log ${line.trim()}`) },
+  );
+  const site: Site = {
+    world,
+    directory,
+    mutation,
+    log,
+    store: createSharedStore(world, mutation),
+    queues: createQueues(world),
+    blindRecords,
+    onSeal: (node, { directory: sealed, snapshotId }) => {
+      if (!/-seal-/.test(snapshotId)) return;
+      const writes = [...node.daemon.containers.values()].some(({ data }) => data !== null);
+      if (writes) world.breach(`I3: ${sealed} is sealed while a container runs on ${node.id}`);
+    },
+  };
+  const nodes = NODES.map((name) => createNode(site, name));
+  let controls: Control[] = [];
+  const pusher = createPusher(site, () => controls, isShared);
+  controls = CONTROLS.map((name) => createControl(site, name, pusher.git));
+  let writer: Writer | null = null;
+  const laws = enforceLaws(site, nodes, () => writer?.acknowledged ?? []);
+  writer = startWriter(site, nodes);
+  const find = <T>(all: readonly T[], is: (one: T) => boolean): T => {
+    const found = all.find(is);
+    if (found === undefined) throw new Error("no such machine");
+    return found;
+  };
+  const machines = [...controls, ...nodes].map(({ machine }) => machine);
+  return {
+    site,
+    laws,
+    pusher,
+    writer,
+    node: (name) => find(nodes, ({ id }) => id === name),
+    machine: (name) => find(machines, (machine) => machine.name === name),
+    collect: (name) => find(controls, ({ machine }) => machine.name === name).collect(projectId),
+  };
+};
+
+const projectId = ProjectId.parse(PROJECT);
+const SETTINGS = {
+  repository: "https://example.org/shop.git",
+  ref: "refs/heads/main",
+  file: "Deliverous",
+  nodes: [],
+  constraints: [],
+};
+
+const live = async (installation: Installation, scenario: Scenario): Promise<void> => {
+  const { site, laws, pusher, writer } = installation;
+  const { world } = site;
+  const { signal } = new AbortController();
+  const store = site.store.raw;
+  const records = openProjectRecords({
+    store,
+    nowMs: world.nowMs,
+    newUuid: () => world.random.uuid(),
+  });
+  await addProject({ store, records }, projectId, SETTINGS, SECRET, signal);
+  for (const name of MACHINES) installation.machine(name).start();
+  for (const push of scenario.pushes) world.after(push.atMs, () => pusher.push(push));
+  for (const fault of scenario.faults) world.after(fault.atMs, () => strike(installation, fault));
+  await world.run(() => false, MENDED_AFTER_MS);
+  for (const name of MACHINES) installation.machine(name).clockOffsetMs = 0;
+  const isAtRest = () => laws.state()?.deploy === null && laws.state()?.desired === null;
+  if (world.breaches.length > 0) return;
+  if (!(await world.run(isAtRest, REST_MS_MAX))) {
+    world.breach("L1: the running deploy does not end");
+    return;
+  }
+  await probe(installation);
+  writer.stop();
+  if (world.breaches.length > 0) return;
+  let isChecked = false;
+  const checking = laws.checkEnd(pusher.accepted).finally(() => {
+    isChecked = true;
+  });
+  await world.run(() => isChecked, PROBE_MS_MAX);
+  await checking;
+};
+
+/** When all is mended, a push to the other node must be deployed, and be served there. */
+const probe = async ({ site, laws, pusher, writer }: Installation): Promise<void> => {
+  const { world } = site;
+  const owner = Object.values(laws.state()?.volumes ?? {})[0]?.owner ?? NODES[0];
+  const node = NODES.find((name) => name !== owner) as NodeName;
+  const before = laws.state()?.history.length ?? 0;
+  // Heartbeats of a node that was away must have been seen again.
+  await world.run(() => false, 60_000);
+  pusher.push({ node, behaviour: "good" });
+  let servedAt: number | null = null;
+  const isServed = (): boolean => {
+    const now = laws.state();
+    const isDone = now?.deploy === null && now.desired === null && now.history.length > before;
+    if (isDone && now.containers["web" as never]?.node === node)
+      servedAt ??= writer.acknowledged.length;
+    return servedAt !== null && writer.acknowledged.length > servedAt;
+  };
+  if (await world.run(isServed, PROBE_MS_MAX)) return;
+  const last = laws.state()?.history.at(-1);
+  world.breach(`L1: with all mended a push is not served: ${last?.result}, ${last?.reason}`);
+};
+
+/** Every snapshot looks as if nobody needed it. */
+const blindRecords = (records: ProjectRecords): ProjectRecords => ({
+  ...records,
+  load: async (project, signal) => {
+    const loaded = await records.load(project, signal);
+    if (loaded === null) return null;
+    const volumes = Object.fromEntries(
+      Object.entries(loaded.state.volumes).map(([name, volume]) => [
+        name,
+        {
+          ...volume,
+          head: null,
+          snapshots: [],
+          origin: { kind: "empty" as const },
+          epoch: Epoch.parse(volume.epoch + 1),
+        },
+      ]),
+    );
+    return { ...loaded, state: { ...loaded.state, volumes, deploy: null } };
+  },
+});
