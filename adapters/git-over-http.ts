@@ -5,15 +5,13 @@
  */
 import fs from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
-import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import git, { type GitHttpRequest, type GitHttpResponse, type HttpClient } from "isomorphic-git";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import { CommitId } from "../workflows/ids.ts";
 import { pinHost } from "./git-remote.ts";
+import { requestPinned } from "./pinned-request.ts";
 import { checkRepositoryUrl, type RepositoryPolicy } from "./repository-url.ts";
 
 export interface GitOverHttpOptions {
@@ -32,7 +30,6 @@ interface ResolveRequest {
   readonly file: string;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
 /** A commit that is asked for by name must be this near to the tip of its ref. */
 const DEPTH_MAX = 1_000;
 const FILE_BYTES_MAX = 2 ** 20;
@@ -123,30 +120,7 @@ const send = async (
   const chunks: Uint8Array[] = [];
   for await (const chunk of body ?? []) chunks.push(chunk);
   const payload = Buffer.concat(chunks);
-  const start = url.startsWith("https:") ? httpsRequest : httpRequest;
-  const lookup = (
-    _host: string,
-    wanted: { all?: boolean | undefined },
-    done: (
-      error: null,
-      address: string | { address: string; family: number }[],
-      family?: number,
-    ) => void,
-  ) => {
-    const family = isIP(ip);
-    if (wanted.all === true) done(null, [{ address: ip, family }]);
-    else done(null, ip, family);
-  };
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const request = start(
-    url,
-    { method, headers, lookup, signal, timeout: REQUEST_TIMEOUT_MS },
-    resolve,
-  );
-  request.once("timeout", () => request.destroy(new Error("no answer in time")));
-  request.once("error", reject);
-  request.end(payload);
-  const response = await promise;
+  const response = await requestPinned({ url, method, headers, body: payload, ip }, signal);
   const statusCode = response.statusCode ?? 0;
   if (statusCode >= 300 && statusCode < 400) {
     response.destroy();

@@ -23,6 +23,8 @@ export interface LoadedRecord {
 export interface ProjectRecords {
   /** The newest revision, or null when the project does not exist. */
   load(project: ProjectId, signal: AbortSignal): Promise<LoadedRecord | null>;
+  /** One revision as it was written, or null when it is not there. */
+  at(project: ProjectId, rev: Revision, signal: AbortSignal): Promise<RecordRevision | null>;
   /**
    * Writes the revision after `previous` (null: the first). Throws ConflictError when another
    * writer was first: reload and decide again. Safe to repeat after any other error.
@@ -63,6 +65,7 @@ export const openProjectRecords = (options: ProjectRecordsOptions): ProjectRecor
         newest = next;
       }
     },
+    at: (project, rev, signal) => readWhole(options.store, project, rev, signal),
     save: async (project, previous, state, signal) => {
       const revision: RecordRevision = {
         schema: RECORD_SCHEMA,
@@ -152,12 +155,22 @@ const readRevision = async (
   rev: Revision,
   signal: AbortSignal,
 ): Promise<LoadedRecord | null> => {
+  const found = await readWhole(store, project, rev, signal);
+  return found === null ? null : { rev: found.rev, writeId: found.writeId, state: found.state };
+};
+
+const readWhole = async (
+  store: ObjectStore,
+  project: ProjectId,
+  rev: Revision,
+  signal: AbortSignal,
+): Promise<RecordRevision | null> => {
   const body = await store.get(recordKey(project, rev), signal);
   if (body === null) return null;
   return parseRevision(project, rev, body);
 };
 
-const parseRevision = (project: ProjectId, rev: Revision, body: Uint8Array): LoadedRecord => {
+const parseRevision = (project: ProjectId, rev: Revision, body: Uint8Array): RecordRevision => {
   const json: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
   const schema = (json as { schema?: unknown } | null)?.schema;
   if (typeof schema === "number" && schema > RECORD_SCHEMA) {
@@ -174,5 +187,5 @@ const parseRevision = (project: ProjectId, rev: Revision, body: Uint8Array): Loa
       cause: parsed.error,
     });
   }
-  return { rev: parsed.data.rev, writeId: parsed.data.writeId, state: parsed.data.state };
+  return parsed.data;
 };

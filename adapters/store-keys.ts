@@ -16,6 +16,11 @@ export const recordHintKey = (project: ProjectId): string => `projects/${project
 
 export const secretKey = (project: ProjectId): string => `projects/${project}/webhook-secret.json`;
 
+/** How far each subscriber has been told, and what it is told with. */
+export const toldKey = (project: ProjectId): string => `projects/${project}/events-told.json`;
+export const subscriberSecretsKey = (project: ProjectId): string =>
+  `projects/${project}/subscriber-secrets.json`;
+
 /** The project's S3 space, with the key that its containers are given. */
 export const spaceKey = (project: ProjectId): string => `projects/${project}/space.json`;
 

@@ -6,6 +6,7 @@ import { systemClock } from "../adapters/clock.ts";
 import { waitHealthy } from "../adapters/container-health.ts";
 import { connectDocker } from "../adapters/docker-engine.ts";
 import type { Door } from "../adapters/door.ts";
+import { createEventSender } from "../adapters/event-sender.ts";
 import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
@@ -76,6 +77,7 @@ export const connect = async (
       store,
       records,
       git,
+      events: createEventSender(config.git),
       nowMs,
       newUuid: randomUUID,
       log,

@@ -23,6 +23,7 @@ import {
   verifyCommand,
 } from "./commands/snapshots.ts";
 import { statusCommand } from "./commands/status.ts";
+import { subscribersCommand } from "./commands/subscribers.ts";
 import { volumesCommand } from "./commands/volumes.ts";
 import { EXIT } from "./exit-codes.ts";
 import { VERSION } from "./version.ts";
@@ -39,6 +40,7 @@ const NOT_FOUND = new Set([
   "unknown-snapshot",
   "unknown-file",
   "unknown-key",
+  "unknown-subscriber",
   "no-space",
   "nothing-to-cancel",
 ]);
@@ -86,6 +88,7 @@ const parser = yargs(hideBin(process.argv))
   .command(verifyCommand)
   .command(gcCommand)
   .command(s3Command)
+  .command(subscribersCommand)
   .command(nodesCommand)
   .command(doctorCommand)
   .completion("completion", "Print a completion script for bash or zsh")

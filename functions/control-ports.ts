@@ -1,5 +1,6 @@
 /** What the control functions need of the world; assembled once per process by its entry. */
 import type { Logger } from "pino";
+import type { EventSender } from "../adapters/event-sender.ts";
 import type { ProjectRecords } from "../adapters/project-records.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import type { CommitId } from "../workflows/ids.ts";
@@ -31,6 +32,8 @@ export interface ControlPorts {
   readonly git: GitPort;
   /** Sends a JSON message to a queue by name; may be lost, repeated, reordered. */
   readonly send: (queue: string, message: unknown, signal: AbortSignal) => Promise<void>;
+  /** Tells subscribers and forges over HTTP. */
+  readonly events: EventSender;
   readonly nowMs: () => number;
   readonly newUuid: () => string;
   readonly log: Logger;

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { GetParametersCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { systemClock } from "../adapters/clock.ts";
+import { createEventSender } from "../adapters/event-sender.ts";
 import { createGitOverHttp } from "../adapters/git-over-http.ts";
 import { createLogger } from "../adapters/log.ts";
 import { openStore } from "../adapters/open-store.ts";
@@ -62,6 +63,7 @@ export const connectLambda = async (environment: Environment): Promise<ControlPo
     records: openProjectRecords({ store, nowMs, newUuid: randomUUID }),
     git: createGitOverHttp({ policy: config.git }),
     send: async (name, message, signal) => sendMessage(await open(name, signal), message, signal),
+    events: createEventSender(config.git),
     nowMs,
     newUuid: randomUUID,
     log: createLogger({

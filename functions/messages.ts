@@ -55,11 +55,19 @@ export const GarbageHint = z.strictObject({
   project: ProjectId,
 });
 
+/** The record moved on: tell its subscribers. */
+export const EventsHint = z.strictObject({
+  type: z.literal("events.hint"),
+  version,
+  project: ProjectId,
+});
+
 export const ControlMessage = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
   ProjectHint,
   GarbageHint,
+  EventsHint,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

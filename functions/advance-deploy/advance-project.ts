@@ -3,10 +3,10 @@
  * what is outstanding. Safe to run at any time, any number of times, in several processes at once:
  * the record's chain lets one of them win, and the others look again.
  */
-import { openKey, openPrefix, pendingKey } from "../../adapters/store-keys.ts";
+import { pendingKey } from "../../adapters/store-keys.ts";
 import { ConflictError, TerminalError } from "../../volume/errors.ts";
 import { decide } from "../../workflows/deploy/decide.ts";
-import { type Duty, duties, isOpen } from "../../workflows/deploy/duties.ts";
+import { type Duty, duties } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import { type ProjectId, Revision } from "../../workflows/ids.ts";
@@ -20,8 +20,10 @@ import {
   type StepMessage,
   type VolumePublish,
 } from "../messages.ts";
+import { hasSubscribers } from "../publish-events/publish-events.ts";
 import { forgetProgress } from "./forget-progress.ts";
 import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
+import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
 
 const CONFLICTS_MAX = 100;
 const PASSES_MAX = 100;
@@ -57,32 +59,17 @@ export const advanceProject = async (
     refusal = round.refusal ?? refusal;
     if (round.kind === "settled") {
       if (request.resend) await sendDuties(ports, duties(round.state), signal);
-      const done = isOpen(round.state)
-        ? []
-        : await findMarks(ports, request.project, round.rev, signal);
-      if (request.requestId !== undefined)
-        done.push(pendingKey(request.project, request.requestId));
-      if (done.length > 0) await ports.store.delete(done, signal);
+      await dropMarks(ports, round, signal);
+      const { requestId } = request;
+      if (requestId !== undefined) {
+        await ports.store.delete([pendingKey(request.project, requestId)], signal);
+      }
       return { state: round.state, refusal };
     }
     first = null;
     await sendDuties(ports, round.newDuties, signal);
   }
   throw new TerminalError(`project ${request.project} does not settle`, { code: "never-settles" });
-};
-
-/** Marks of the revision and of those before it: a later one is somebody else's, and stands. */
-const findMarks = async (
-  { store }: ControlPorts,
-  project: ProjectId,
-  rev: Revision,
-  signal: AbortSignal,
-): Promise<string[]> => {
-  const marks: string[] = [];
-  for await (const { key } of store.list(openPrefix(project), signal)) {
-    if (key <= openKey(project, rev)) marks.push(key);
-  }
-  return marks;
 };
 
 interface Round {
@@ -115,10 +102,7 @@ const advanceOnce = async (
     }
     const rev = Revision.parse(loaded.rev + 1);
     try {
-      // The mark comes first: from then on the sweep looks after the project.
-      if (isOpen(folded.state) && !isOpen(loaded.state)) {
-        await ports.store.put(openKey(project, rev), new Uint8Array(), {}, signal);
-      }
+      await putMark(ports, loaded.state, { state: folded.state, rev }, signal);
       await ports.records.save(project, loaded, folded.state, signal);
       for (const { type, data } of folded.events) ports.log.info({ ...data, rev }, type);
     } catch (error) {
@@ -127,6 +111,7 @@ const advanceOnce = async (
     }
     const newDuties = findNewDuties(loaded.state, folded.state);
     await hintNodes(ports, loaded.state, folded.state, signal);
+    if (hasSubscribers(folded.state)) await hintEvents(ports, project, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
     return { kind: "moved", rev, state: folded.state, newDuties, refusal: folded.refusal };
   }

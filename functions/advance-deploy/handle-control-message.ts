@@ -3,6 +3,7 @@ import type { SQSRecord } from "aws-lambda";
 import { collectProject } from "../collect-garbage/collect-project.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { ControlMessage, type DeployRequested } from "../messages.ts";
+import { publishEvents } from "../publish-events/publish-events.ts";
 import { recordRequest } from "../request-deploy.ts";
 import { advanceProject } from "./advance-project.ts";
 
@@ -30,6 +31,10 @@ export const createHandleControlMessage =
         ports.log.info({ project, collected }, "garbage.collected");
         return;
       }
+      case "events.hint":
+        // A subscriber that is behind is told when the sweep comes by again.
+        await publishEvents(ports, message.project, signal);
+        return;
       case "project.hint": {
         const { project, requestId, resend } = message;
         await advanceProject(ports, { project, requestId, resend }, signal);

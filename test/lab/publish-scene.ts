@@ -44,6 +44,7 @@ export const openPublishScene = async (lab: Lab, name: string, signal: AbortSign
     records,
     spaces,
     git: { resolve: async () => null },
+    events: { post: async () => undefined, setCommitStatus: async () => undefined },
     send: async (_queue, message) => {
       sent.push(message);
     },

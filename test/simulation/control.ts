@@ -78,6 +78,7 @@ const portsOf = (site: Site, process: Process, git: GitPort): ControlPorts => {
       resolve: (request, signal) =>
         process.call("look into git", () => git.resolve(request, signal), { signal }),
     },
+    events: { post: async () => undefined, setCommitStatus: async () => undefined },
     send: (queue, message, signal) =>
       process.call(
         `send ${(message as { type: string }).type}`,
