@@ -1,0 +1,48 @@
+/**
+ * Of records that a node can't tell apart, one stands for all: an agent acts on what the record asks
+ * of its node, a step on its deploy and volumes, and neither on who else is awaited.
+ */
+import type { ProjectState } from "../../workflows/record.ts";
+import { canonicalJson, type Interner, memoise } from "./interner.ts";
+import { asNode } from "./materialise.ts";
+import type { Rules } from "./rules.ts";
+
+export interface Views {
+  readonly agentView: (record: number, node: string) => number;
+  readonly taskView: (record: number) => number;
+}
+
+export const createViews = (records: Interner<ProjectState>, rules: Rules): Views => {
+  const first = new Map<string, number>();
+  const representative = (key: string, record: number): number => {
+    const known = first.get(key);
+    if (known !== undefined) return known;
+    first.set(key, record);
+    return record;
+  };
+  return {
+    agentView: memoise(
+      (record: number, node: string) => `${record} ${node}`,
+      (record, node) => {
+        const state = records.valueOf(record);
+        const assignment = rules.assignNode(state, asNode(node));
+        // With no deploy under way an agent also looks after its caches.
+        const idle = state.deploy === null ? lineages(state) : null;
+        return representative(canonicalJson([node, assignment, idle]), record);
+      },
+    ),
+    taskView: memoise(
+      (record: number) => String(record),
+      (record) => {
+        const { deploy, ...state } = records.valueOf(record);
+        const plain =
+          deploy === null ? null : { ...deploy, phase: { ...deploy.phase, awaits: [] } };
+        const key = { ...state, deploy: plain, history: [], desired: null, endedAttempts: [] };
+        return representative(canonicalJson(["step", key]), record);
+      },
+    ),
+  };
+};
+
+const lineages = ({ volumes }: ProjectState) =>
+  Object.entries(volumes).map(([name, { epoch, origin }]) => ({ name, epoch, origin }));
