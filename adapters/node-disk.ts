@@ -74,6 +74,8 @@ export interface NodeDisk {
   renameIndex(copyPath: string, from: SnapshotId, to: SnapshotId): Promise<void>;
   /** Removes all indexes but one. */
   dropIndexes(copyPath: string, but: SnapshotId): Promise<void>;
+  /** Removes the indexes that were written before this one; none if it is not there. */
+  dropOlderIndexes(copyPath: string, than: SnapshotId): Promise<void>;
   /** Creates an empty copy whose data directory any user of the container may write to. */
   createEmpty(copyPath: string, nowMs: number): Promise<void>;
   /** Atomic and durable; refuses to replace an existing copy. */
@@ -106,6 +108,12 @@ export const openNodeDisk = (root: string): NodeDisk => {
     renameIndex: async (copyPath, from, to) => {
       const indexes = await listIndexes(copyPath);
       if (indexes.includes(from)) await rename(indexPath(copyPath, from), indexPath(copyPath, to));
+    },
+    dropOlderIndexes: async (copyPath, than) => {
+      const newestFirst = await listIndexes(copyPath);
+      const at = newestFirst.indexOf(than);
+      const older = at < 0 ? [] : newestFirst.slice(at + 1);
+      for (const id of older) await rm(indexPath(copyPath, id), { force: true });
     },
     dropIndexes: async (copyPath, but) => {
       for (const id of await listIndexes(copyPath)) {

@@ -109,6 +109,7 @@ export const connectNode = (
     restarts: createBackoff(nowMs),
     locks: createKeyedLock(),
     copies: new Map(),
+    wrappingKeys: config.wrappingKeys,
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock: systemClock, name, spec, timeoutMs }, signal),
     sendToControl: (message, signal) => control.send(CONTROL_QUEUE, message, signal),

@@ -18,6 +18,7 @@ import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
+import { createSnapshotKeeper } from "./keep-snapshots.ts";
 import { localContext, localSqsEvent } from "./local-context.ts";
 import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
 import { refuseClone } from "./refuse-clone.ts";
@@ -42,9 +43,11 @@ export const createNodeAgent = (
   const perform = createStepRunner(ports, signal);
   const measure = createMeasureVolume(ports);
   const watched = new Set<ProjectId>();
+  const keeper = createSnapshotKeeper(ports, signal);
   const look = async (project: ProjectId): Promise<void> => {
     const state = await reconcileProject(ports, project, signal);
     if (state === null) return;
+    keeper.note(state);
     if (state.deploy === null) await tendCaches(ports, project, signal);
     for (const { deployId, step } of assignNode(state, ports.node).steps) {
       // Not awaited: a step may take hours, and reports by itself.
@@ -107,7 +110,7 @@ export const createNodeAgent = (
     run: async () => {
       const known = await findProjects(ports, signal);
       await Promise.all(known.map(lookSafely));
-      const loops = [watch(), watchContainers(), beat()];
+      const loops = [watch(), watchContainers(), beat(), keeper.run(sleep)];
       await Promise.all(loops.map((loop) => loop.catch(ignoreAbort(signal))));
     },
   };

@@ -9,12 +9,14 @@ import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { gcCommand } from "./commands/gc.ts";
 import { historyCommand } from "./commands/history.ts";
+import { keyCommand } from "./commands/key.ts";
 import { nodesCommand } from "./commands/nodes.ts";
 import { planCommand } from "./commands/plan.ts";
 import { projectCommand } from "./commands/project.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { nodeCommand, serveCommand, upCommand } from "./commands/run.ts";
 import { s3Command } from "./commands/s3.ts";
+import { snapshotCommand } from "./commands/snapshot.ts";
 import {
   catCommand,
   diffCommand,
@@ -80,6 +82,7 @@ const parser = yargs(hideBin(process.argv))
   .command(statusCommand)
   .command(historyCommand)
   .command(volumesCommand)
+  .command(snapshotCommand)
   .command(snapshotsCommand)
   .command(lsCommand)
   .command(diffCommand)
@@ -90,6 +93,7 @@ const parser = yargs(hideBin(process.argv))
   .command(s3Command)
   .command(subscribersCommand)
   .command(nodesCommand)
+  .command(keyCommand)
   .command(doctorCommand)
   .completion("completion", "Print a completion script for bash or zsh")
   .demandCommand(1, "name a command")

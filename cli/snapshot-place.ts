@@ -1,5 +1,6 @@
 /** `VOLUME` or `VOLUME@SNAPSHOT` on the command line → the snapshot's place in the store. */
 import { volumePrefix } from "../adapters/store-keys.ts";
+import { unwrapKeys } from "../functions/project-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { SnapshotPlace } from "../volume/snapshot.ts";
 import { VolumeName } from "../workflows/ids.ts";
@@ -8,7 +9,7 @@ import type { Context } from "./context.ts";
 
 /** The head where no snapshot is named; an id may be cut short as long as it is unique. */
 export const findPlace = async (
-  { control, loadProject }: Context,
+  { config, control, loadProject }: Context,
   projectName: string,
   name: string,
 ): Promise<SnapshotPlace & { readonly ref: SnapshotRef }> => {
@@ -33,5 +34,6 @@ export const findPlace = async (
     });
   }
   const prefix = volumePrefix(project, VolumeName.parse(volumeName));
-  return { store: control.store, prefix, snapshotId: ref.id, ref };
+  const keys = unwrapKeys(config.wrappingKeys, state);
+  return { store: control.store, prefix, snapshotId: ref.id, keys, ref };
 };

@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import type { StoreConfig } from "../adapters/open-store.ts";
 import { NodeId } from "../workflows/ids.ts";
+import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
 
 const list = z.string().transform((text) =>
   text
@@ -78,6 +79,16 @@ const Environment = z.object({
   BAGAGE_ALLOW_LOCAL_REPOSITORIES: z.stringbool().default(false),
   /** Repositories on private, loopback and link-local addresses. */
   BAGAGE_ALLOW_PRIVATE_NETWORKS: z.stringbool().default(false),
+  /** Wraps the keys of projects whose data are sealed; several by comma: the first wraps, all unwrap. */
+  BAGAGE_KEY: z
+    .string()
+    .default("")
+    .transform((text, context) => {
+      const keys = parseWrappingKeys(text);
+      if (keys !== null) return keys;
+      context.addIssue("32 bytes in base64 or hex, several by comma; see `bagage key generate`");
+      return z.NEVER;
+    }),
   BAGAGE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
   /** Seconds between two sweeps: the delay that a lost message costs. */
   BAGAGE_SWEEP_S: z.coerce.number().int().min(1).max(3_600).default(15),
@@ -120,6 +131,7 @@ export interface Config {
     readonly allowLocalRepositories: boolean;
     readonly allowPrivateNetworks: boolean;
   };
+  readonly wrappingKeys: WrappingKeys;
   readonly logLevel: string;
   readonly sweepMs: number;
 }
@@ -176,6 +188,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       allowLocalRepositories: e.BAGAGE_ALLOW_LOCAL_REPOSITORIES,
       allowPrivateNetworks: e.BAGAGE_ALLOW_PRIVATE_NETWORKS,
     },
+    wrappingKeys: e.BAGAGE_KEY,
     logLevel: e.BAGAGE_LOG_LEVEL,
     sweepMs: e.BAGAGE_SWEEP_S * 1_000,
   };

@@ -13,6 +13,7 @@ import { openProjectRecords } from "../adapters/project-records.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
 import { readConfig } from "./config.ts";
 import type { ControlPorts } from "./control-ports.ts";
+import { writingsOf } from "./project-keys.ts";
 
 /** `BAGAGE_S3_SECRET_KEY_PARAMETER=/bagage/prod/secret` names where the value of the rest is. */
 const PARAMETER_SUFFIX = "_PARAMETER";
@@ -69,7 +70,10 @@ export const connectLambda = async (environment: Environment): Promise<ControlPo
     log: createLogger({
       level: config.logLevel,
       name: "bagage",
-      secrets: () => [config.store.secretAccessKey].filter((secret) => secret !== ""),
+      secrets: () =>
+        [config.store.secretAccessKey, ...config.wrappingKeys.flatMap(writingsOf)].filter(
+          (secret) => secret !== "",
+        ),
     }),
   };
 };

@@ -32,8 +32,21 @@ export const DeployCancelRequested = z.object({
   deployId: DeployId,
 });
 
+/** Asks for restore points now, of volumes that a node writes; none named: of all of them. */
+export const SnapshotRequested = z.object({
+  type: z.literal("snapshot.requested"),
+  version,
+  id: z.string().min(1).max(150).optional(),
+  project: ProjectId,
+  volumes: z.array(VolumeName).default([]),
+});
+
 /** What may come on the events queue from outside. */
-export const ExternalEvent = z.discriminatedUnion("type", [DeployRequested, DeployCancelRequested]);
+export const ExternalEvent = z.discriminatedUnion("type", [
+  DeployRequested,
+  DeployCancelRequested,
+  SnapshotRequested,
+]);
 export type ExternalEvent = z.infer<typeof ExternalEvent>;
 
 /** Look at a project: something was requested, reported, or is overdue. */
@@ -65,6 +78,7 @@ export const EventsHint = z.strictObject({
 export const ControlMessage = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
+  SnapshotRequested,
   ProjectHint,
   GarbageHint,
   EventsHint,

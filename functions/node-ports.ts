@@ -10,9 +10,11 @@ import type { ProjectRecords } from "../adapters/project-records.ts";
 import type { HydrateResult } from "../volume/hydrate/hydrate.ts";
 import type { Measure, MeasureRequest } from "../volume/measure.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
+import type { DataKeys } from "../volume/sealing.ts";
 import type { SnapshotSummary } from "../volume/write-snapshot.ts";
 import type { ContainerSpec } from "../workflows/container-spec.ts";
 import type { ContainerName, NodeId, ProjectId } from "../workflows/ids.ts";
+import type { WrappingKeys } from "./project-keys.ts";
 
 /** How far the engine is with one volume. */
 export interface VolumeProgress {
@@ -37,6 +39,8 @@ export interface VolumeEngine {
       readonly epoch: number;
       readonly attempt: string;
       readonly parent: string | null;
+      readonly keys?: DataKeys | undefined;
+      readonly repack?: boolean | undefined;
       readonly onProgress?: OnVolumeProgress | undefined;
     },
     signal: AbortSignal,
@@ -45,6 +49,7 @@ export interface VolumeEngine {
     request: {
       readonly prefix: string;
       readonly snapshotId: string;
+      readonly keys?: DataKeys | undefined;
       readonly directory: string;
       readonly indexFile: string;
       readonly base: { readonly directory: string; readonly indexFile: string } | null;
@@ -82,6 +87,8 @@ export interface NodePorts {
   readonly locks: KeyedLock;
   /** Pre-copies under way, so that a drain does not wait for one that nobody needs any more. */
   readonly copies: Map<ProjectId, AbortController>;
+  /** For projects whose data are sealed. */
+  readonly wrappingKeys: WrappingKeys;
   readonly waitHealthy: (
     name: string,
     spec: ContainerSpec,

@@ -2,12 +2,14 @@
 import { type Copy, dataPath, indexPath, listIndexes, type Marker } from "../adapters/node-disk.ts";
 import { volumePrefix } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
+import { type DataKeys, NO_KEYS } from "../volume/sealing.ts";
 import { readSnapshot } from "../volume/snapshot.ts";
 import { Epoch, type ProjectId, type SnapshotId, type VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
 import { findOwnCopy } from "../workflows/node/own-copy.ts";
 import type { HydrateSummary } from "../workflows/record.ts";
 import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
+import { unwrapKeys } from "./project-keys.ts";
 
 /** Left free on the node's disk whatever a volume needs. */
 export const DISK_RESERVE_BYTES = 256 * 2 ** 20;
@@ -31,6 +33,7 @@ export interface StageTarget {
    * was read long ago does not know what the node has sealed since: that is never older.
    */
   readonly cachesBelow: Epoch;
+  readonly keys: DataKeys;
   readonly onProgress?: OnVolumeProgress;
 }
 
@@ -44,7 +47,7 @@ export const stage = async (
   target: StageTarget,
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
-  const { project, volume, snapshotId, cachesBelow, onProgress } = target;
+  const { project, volume, snapshotId, cachesBelow, keys, onProgress } = target;
   const { disk } = ports;
   const staging = disk.stagingPath(project, volume);
   const began = ports.nowMs();
@@ -61,6 +64,7 @@ export const stage = async (
     {
       prefix: volumePrefix(project, volume),
       snapshotId,
+      keys,
       directory: dataPath(staging),
       indexFile: indexPath(staging, snapshotId),
       base,
@@ -130,11 +134,11 @@ const findBase = async (
 
 const checkSpace = async (
   ports: NodePorts,
-  { project, volume, snapshotId }: StageTarget,
+  { project, volume, snapshotId, keys }: StageTarget,
   signal: AbortSignal,
 ): Promise<void> => {
   const prefix = volumePrefix(project, volume);
-  const snapshot = await readSnapshot({ store: ports.store, prefix, snapshotId }, signal);
+  const snapshot = await readSnapshot({ store: ports.store, prefix, snapshotId, keys }, signal);
   if (snapshot === null) {
     throw new TerminalError(`the store has no snapshot ${snapshotId}`, {
       code: "snapshot-missing",
@@ -182,8 +186,10 @@ export const materialise = async (
   const fits = ({ role, marker }: Copy) =>
     (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
   if (!copies.some(fits)) {
+    const loaded = await ports.records.load(project, signal);
+    const keys = loaded === null ? NO_KEYS : unwrapKeys(ports.wrappingKeys, loaded.state);
     await ports.locks.run(`stage ${project}`, () =>
-      stage(ports, { project, volume, snapshotId, cachesBelow: NO_EPOCH }, signal),
+      stage(ports, { project, volume, snapshotId, cachesBelow: NO_EPOCH, keys }, signal),
     );
   }
   const ready = (await disk.listCopies(project, volume)).find(fits);

@@ -50,6 +50,8 @@ export interface WriteSnapshotOptions {
   readonly parent: string | null;
   /** What is stored is sealed with the current one of these; a parent that is not sealed is then no parent. */
   readonly keys?: DataKeys | undefined;
+  /** Store afresh what is left of packs that are mostly dead. Not for a delta that somebody waits for. */
+  readonly repack?: boolean | undefined;
   readonly fileSystem: FileSystem;
   readonly onProgress?: (progress: Progress) => void;
 }

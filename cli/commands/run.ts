@@ -14,6 +14,7 @@ import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
 import { CONTROL_QUEUE, nodeQueue, PUBLISH_QUEUE } from "../../functions/messages.ts";
+import { writingsOf } from "../../functions/project-keys.ts";
 import { assertStoreFit, probeStore } from "../../volume/probe-store.ts";
 import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
 import { VERSION } from "../version.ts";
@@ -34,6 +35,7 @@ const open = async (config: Config): Promise<Connections> => {
         config.sqs.credentials?.secretAccessKey ?? "",
         config.spaces.admin?.secretAccessKey ?? "",
         config.spaces.publisher?.secretAccessKey ?? "",
+        ...config.wrappingKeys.flatMap(writingsOf),
       ].filter((s) => s !== ""),
   });
   return connect(config, config.node.root, log);

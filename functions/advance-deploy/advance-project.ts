@@ -10,6 +10,7 @@ import { type Duty, duties } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import { type ProjectId, Revision } from "../../workflows/ids.ts";
+import { keysOf } from "../../workflows/keys-of.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import {
@@ -22,8 +23,9 @@ import {
 } from "../messages.ts";
 import { hasSubscribers } from "../publish-events/publish-events.ts";
 import { forgetProgress } from "./forget-progress.ts";
-import { archive, readPending, readReport, resolveDesired } from "./gather-inputs.ts";
+import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
+import { readPending } from "./read-pending.ts";
 
 const CONFLICTS_MAX = 100;
 const PASSES_MAX = 100;
@@ -156,9 +158,10 @@ const foldInputs = async (
   return { state, events, refusal };
 };
 
-/** Empty for what is done right here. */
+/** Of what somebody is told; empty for what is done right here. */
 const dutyName = (duty: Duty): string => {
   if (duty.kind === "step") return `step ${duty.deployId} ${duty.step} ${duty.node}`;
+  if (duty.kind === "snapshot") return `snapshot ${duty.volume} ${duty.node}`;
   return duty.kind === "publish" ? `publish ${duty.volume} ${duty.target}` : "";
 };
 
@@ -174,14 +177,24 @@ const hintNodes = async (
   now: ProjectState,
   signal: AbortSignal,
 ): Promise<void> => {
-  const ended = before.deploy;
-  if (ended === null || now.deploy?.id === ended.id) return;
   const { project } = now;
+  const ended = before.deploy;
+  if (ended === null || now.deploy?.id === ended.id) {
+    if (!hasDroppedSnapshots(before, now)) return;
+    await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
+    return;
+  }
   const nodes = new Set([...oldNodes(ended), ...newNodes(ended)]);
   const message = { type: "node.hint", version: 1, project };
   await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
   await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
 };
+
+const hasDroppedSnapshots = (before: ProjectState, now: ProjectState): boolean =>
+  keysOf(before.volumes).some((name) => {
+    const kept = new Set(now.volumes[name]?.snapshots.map(({ id }) => id));
+    return before.volumes[name]?.snapshots.some(({ id }) => !kept.has(id)) ?? false;
+  });
 
 /** Messages for whoever owes something, and is not known to be at it. */
 const sendDuties = async (
@@ -192,6 +205,10 @@ const sendDuties = async (
   await Promise.all(
     owed.map(async (duty) => {
       if (duty.kind === "step") await sendStep(ports, duty, signal);
+      if (duty.kind === "snapshot") {
+        const hint = { type: "node.hint", version: 1, project: duty.project };
+        await ports.send(nodeQueue(duty.node), hint, signal);
+      }
       if (duty.kind !== "publish" || duty.claimedUntilMs > ports.nowMs()) return;
       const { project, volume } = duty;
       const message: VolumePublish = { type: "volume.publish", version: 1, project, volume };

@@ -6,7 +6,6 @@
 import {
   heartbeatKey,
   NODES_PREFIX,
-  pendingKey,
   receiptKey,
   reportKey,
   volumePrefix,
@@ -20,23 +19,11 @@ import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { NodeId, SnapshotId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { NodeStatus } from "../../workflows/placement/node-status.ts";
-import { Desired, type ProjectState } from "../../workflows/record.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { encodeJson, readJsonObject } from "../json-object.ts";
 
 type DutyOf<K extends Duty["kind"]> = Extract<Duty, { kind: K }>;
-
-/** A request that waits in the store until a record holds it; null when one already does. */
-export const readPending = async (
-  ports: ControlPorts,
-  state: ProjectState,
-  requestId: string,
-  signal: AbortSignal,
-): Promise<Input | null> => {
-  const key = pendingKey(state.project, requestId);
-  const request = await readJsonObject(ports.store, key, Desired, signal);
-  return request === null ? null : { type: "deploy.requested", request };
-};
 
 /** The report of an awaited step, if it stands; a seal's snapshots are checked object by object. */
 export const readReport = async (

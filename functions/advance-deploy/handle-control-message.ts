@@ -5,6 +5,7 @@ import type { ControlPorts } from "../control-ports.ts";
 import { ControlMessage, type DeployRequested } from "../messages.ts";
 import { publishEvents } from "../publish-events/publish-events.ts";
 import { recordRequest } from "../request-deploy.ts";
+import { snapshotRequestId } from "../snapshot-volume/snapshot-report-id.ts";
 import { advanceProject } from "./advance-project.ts";
 
 export const createHandleControlMessage =
@@ -25,6 +26,14 @@ export const createHandleControlMessage =
           ports.log.warn({ project, deploy: deployId, ...refusal }, "cancel.refused");
         return;
       }
+      case "snapshot.requested": {
+        const { project, volumes } = message;
+        const requestId = snapshotRequestId(`queue.${message.id ?? record.messageId}`);
+        const input = { type: message.type, requestId, volumes, nowMs: ports.nowMs() };
+        const { refusal } = await advanceProject(ports, { project, input, resend: false }, signal);
+        if (refusal !== null) ports.log.warn({ project, ...refusal }, "snapshot.refused");
+        return;
+      }
       case "garbage.hint": {
         const { project } = message;
         const collected = await collectProject(ports, project, false, signal);
@@ -37,7 +46,8 @@ export const createHandleControlMessage =
         return;
       case "project.hint": {
         const { project, requestId, resend } = message;
-        await advanceProject(ports, { project, requestId, resend }, signal);
+        const { refusal } = await advanceProject(ports, { project, requestId, resend }, signal);
+        if (refusal !== null) ports.log.warn({ project, requestId, ...refusal }, "request.refused");
       }
     }
   };

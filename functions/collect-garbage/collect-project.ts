@@ -8,7 +8,7 @@ import { type CollectReport, collectGarbage } from "../../volume/collect.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
 import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
-import type { ProjectState } from "../../workflows/record.ts";
+import type { ProjectState, VolumeState } from "../../workflows/record.ts";
 
 export interface CollectPorts {
   readonly store: ObjectStore;
@@ -26,6 +26,7 @@ export const collectProject = async (
   const loaded = await ports.records.load(project, signal);
   if (loaded === null) return reports;
   const { state } = loaded;
+  const ended = endedDeploys(state);
   for (const name of keysOf(state.volumes)) {
     const volume = state.volumes[name];
     if (volume === undefined) continue;
@@ -35,7 +36,7 @@ export const collectProject = async (
         prefix: volumePrefix(project, name),
         roots: findRoots(state, name),
         currentEpoch: volume.epoch,
-        endedAttempts: endedAttempts(state),
+        endedAttempts: { has: (attempt) => isOver(ended, volume, attempt) },
         dryRun,
       },
       signal,
@@ -52,7 +53,7 @@ const dropReports = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const prefix = reportPrefix(state.project);
-  const ended = endedAttempts(state);
+  const ended = endedDeploys(state);
   const keys: string[] = [];
   for await (const { key } of store.list(prefix, signal)) {
     if (ended.has(key.slice(prefix.length).split("/")[0] ?? "")) keys.push(key);
@@ -60,13 +61,14 @@ const dropReports = async (
   if (keys.length > 0) await store.delete(keys, signal);
 };
 
-/** Head, restore points, and what a running deploy has copied, sealed or goes back to. */
+/** Head, restore points, what clones refer to, and what a running deploy has copied, sealed or goes back to. */
 const findRoots = (state: ProjectState, name: VolumeName): string[] => {
   const volume = state.volumes[name];
   const move = state.deploy?.volumes[name];
   const ids = [
     ...(volume?.snapshots.map(({ id }) => id) ?? []),
     ...(volume?.head === null || volume === undefined ? [] : [volume.head.id]),
+    ...(volume?.pins.map(({ snapshotId }) => snapshotId) ?? []),
     // What is published is compared with by the next publish; its target is being read.
     ...[volume?.publication?.snapshotId, volume?.publication?.target].filter((id) => id != null),
     ...(volume?.origin.kind === "snapshot" ? [volume.origin.snapshotId] : []),
@@ -77,8 +79,19 @@ const findRoots = (state: ProjectState, name: VolumeName): string[] => {
   return [...new Set(ids)];
 };
 
-/** An attempt is named after its deploy; the deploys that are over are in the record. */
-const endedAttempts = (state: ProjectState): { has(attempt: string): boolean } => {
-  const ended = new Set<string>(state.endedAttempts);
-  return { has: (attempt) => ended.has(attempt.split(".")[0] ?? "") };
+/** The deploys that are over are in the record, as far back as their attempts' epochs reach. */
+const endedDeploys = (state: ProjectState): ReadonlySet<string> => new Set(state.endedAttempts);
+
+/**
+ * An attempt is named after its deploy, or after its number in the volume's sequence: the record has gone
+ * past a number when what was taken under it was taken up, or never will be.
+ */
+const isOver = (
+  ended: ReadonlySet<string>,
+  { sequence }: Pick<VolumeState, "sequence">,
+  attempt: string,
+): boolean => {
+  const [name = ""] = attempt.split(".");
+  const number = /^live-(\d+)$/.exec(name)?.[1];
+  return number === undefined ? ended.has(name) : Number(number) < sequence;
 };

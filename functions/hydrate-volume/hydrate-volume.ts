@@ -10,6 +10,7 @@ import type { VolumeMove } from "../../workflows/record.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
+import { unwrapKeys } from "../project-keys.ts";
 import { NO_EPOCH, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
@@ -51,6 +52,7 @@ const stageVolumes = async (
   signal: AbortSignal,
 ): Promise<StepFindings> => {
   const { project } = work.state;
+  const keys = unwrapKeys(ports.wrappingKeys, work.state);
   const volumes: StepFindings["volumes"] = {};
   for (const name of keysOf(work.deploy.volumes)) {
     const move = work.deploy.volumes[name];
@@ -60,7 +62,7 @@ const stageVolumes = async (
     const isOwner = move.from?.node === ports.node;
     const cachesBelow = isOwner ? NO_EPOCH : (work.state.volumes[name]?.epoch ?? NO_EPOCH);
     const onProgress = work.progress.forVolume(name);
-    const target = { project, volume: name, snapshotId, cachesBelow, onProgress };
+    const target = { project, volume: name, snapshotId, cachesBelow, keys, onProgress };
     const summary = await stage(ports, target, signal);
     volumes[name] = { hydrate: summary };
     ports.log.info(

@@ -1,8 +1,8 @@
 /** A pre-copy round: snapshots of the deploy's volumes on this node while their containers run. */
-import { dataPath, indexPath } from "../../adapters/node-disk.ts";
-import { volumePrefix } from "../../adapters/store-keys.ts";
+import { dataPath } from "../../adapters/node-disk.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { VolumeReport } from "../../workflows/deploy/messages.ts";
+import { roundStep } from "../../workflows/deploy/steps.ts";
 import { type Epoch, SnapshotId, type VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { findOwnCopy } from "../../workflows/node/own-copy.ts";
@@ -10,7 +10,7 @@ import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
-import { chooseParent } from "../volume-copies.ts";
+import { writeVolumeSnapshot } from "./write-volume-snapshot.ts";
 
 export const createSnapshotVolume =
   (ports: NodePorts) =>
@@ -62,7 +62,7 @@ export interface SnapshotTarget {
   readonly stopped?: SnapshotRef["stopped"];
 }
 
-/** Takes one snapshot on top of the newest that may be referred to. Never reuses a key. */
+/** Takes one snapshot for the deploy's step. Never reuses a key. */
 export const takeSnapshot = async (
   ports: NodePorts,
   work: StepWork,
@@ -70,57 +70,27 @@ export const takeSnapshot = async (
   signal: AbortSignal,
 ): Promise<VolumeReport> => {
   const { state, deploy, step } = work;
-  const { name, copy, epoch, kind } = target;
-  const began = ports.nowMs();
-  const allowed = new Set([
-    ...(state.volumes[name]?.snapshots.map(({ id }) => id) ?? []),
-    ...(deploy.volumes[name]?.copies.map(({ snapshotId }) => snapshotId) ?? []),
-  ]);
-  const parent = await chooseParent(copy, allowed);
+  const { name } = target;
   const token = ports.newToken();
-  const snapshotId = SnapshotId.parse(`${deploy.id}-${step}-${token}`);
-  const indexFile = indexPath(copy, snapshotId);
   const expectedBytes = await expectSize(ports, work, target, signal);
-  const summary = await ports.volumes.writeSnapshot(
+  const { parent: _parent, ...report } = await writeVolumeSnapshot(
+    ports,
     {
-      prefix: volumePrefix(state.project, name),
-      directory: dataPath(copy),
-      indexFile,
-      parentIndexFile: parent === null ? indexFile : indexPath(copy, parent),
-      snapshotId,
-      epoch,
+      state,
+      ...target,
+      deployId: deploy.id,
+      snapshotId: SnapshotId.parse(`${deploy.id}-${step}-${token}`),
       attempt: `${deploy.id}.${step}.${token}`,
-      parent,
+      parents: [
+        ...(state.volumes[name]?.snapshots.map(({ id }) => id) ?? []),
+        ...(deploy.volumes[name]?.copies.map(({ snapshotId }) => snapshotId) ?? []),
+      ],
+      repack: step === roundStep("copy", 1),
       onProgress: work.progress.forVolume(name, expectedBytes),
     },
     signal,
   );
-  if (summary.skipped.length > 0) {
-    ports.log.warn(
-      { project: state.project, volume: name, skipped: summary.skipped },
-      "snapshot.skipped",
-    );
-  }
-  const { digest, files, bytes, storedBytes, changedBytes } = summary;
-  const durationMs = Math.max(0, Math.round(ports.nowMs() - began));
-  const stopped = target.stopped ?? "running";
-  const takenAtMs = ports.nowMs();
-  return {
-    snapshot: {
-      id: snapshotId,
-      epoch,
-      takenAtMs,
-      digest,
-      files,
-      bytes,
-      storedBytes,
-      kind,
-      stopped,
-      deployId: deploy.id,
-    },
-    changedBytes,
-    durationMs,
-  };
+  return report;
 };
 
 /**

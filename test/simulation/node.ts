@@ -124,6 +124,7 @@ const portsOf = (site: Site, node: Node, process: Process, bootId: string): Agen
     copies: new Map(),
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock, name, spec, timeoutMs }, signal),
+    wrappingKeys: [],
     sendToControl: (message, signal) =>
       process.call("send hint", () => site.queues.send(CONTROL_QUEUE, message), { signal }),
     nowMs,
