@@ -2,6 +2,24 @@
 import type { Server } from "node:net";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 
+/** As listenOn, at a path of the file system where nothing is yet. */
+export const listenOnSocket = async (server: Server, path: string): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ path }, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    throw new TerminalError(`can't listen at ${path}`, {
+      code: "socket-failed",
+      hint: "the directory must exist and be writable",
+      cause,
+    });
+  }
+  server.off("error", reject);
+  server.on("error", () => {});
+};
+
 /** Codes `port-taken`, `port-denied`, `address-unknown` (TerminalError), `listen-failed`. */
 export const listenOn = async (server: Server, host: string, port: number): Promise<void> => {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -83,5 +83,13 @@ export const openPrefix = (project: ProjectId): string => `${OPEN_PREFIX}${proje
 export const openKey = (project: ProjectId, rev: Revision): string =>
   `${openPrefix(project)}${padRevision(rev)}`;
 
+/** Projects with ways in for edges to open; one listing finds them all. */
+export const ROUTED_PREFIX = "edge/projects/";
+export const routedKey = (project: ProjectId): string => `${ROUTED_PREFIX}${project}`;
+
+/** Edges that follow the records, each with the time of its last sign of life. */
+export const EDGES_PREFIX = "edge/edges/";
+export const edgeKey = (edge: NodeId): string => `${EDGES_PREFIX}${edge}.json`;
+
 export const NODES_PREFIX = "nodes/";
 export const heartbeatKey = (node: NodeId): string => `${NODES_PREFIX}${node}.json`;

@@ -7,6 +7,7 @@ import { BagageError, RetryableError } from "../volume/errors.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { edgeCommand } from "./commands/edge.ts";
 import { gcCommand } from "./commands/gc.ts";
 import { historyCommand } from "./commands/history.ts";
 import { keyCommand } from "./commands/key.ts";
@@ -75,6 +76,7 @@ const parser = yargs(hideBin(process.argv))
   .command(upCommand)
   .command(serveCommand)
   .command(nodeCommand)
+  .command(edgeCommand)
   .command(projectCommand)
   .command(deployCommand)
   .command(planCommand)

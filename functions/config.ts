@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import * as z from "zod";
+import type { CaddySettings } from "../adapters/caddy-config.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
 import { NodeId } from "../workflows/ids.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
@@ -24,6 +25,13 @@ const labels = list.transform((items) =>
     }),
   ),
 );
+
+const ownName = (): NodeId =>
+  NodeId.parse(
+    hostname()
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9.-]/g, "-"),
+  );
 
 const Environment = z.object({
   /** `file:/path` or `s3://bucket`. All state is there; two installations never share one. */
@@ -57,13 +65,7 @@ const Environment = z.object({
     .regex(/^.+:\d+$/, "host:port")
     .default("127.0.0.1:7480"),
   /** This node's name; must not change while it holds data. */
-  BAGAGE_NODE: NodeId.default(() =>
-    NodeId.parse(
-      hostname()
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9.-]/g, "-"),
-    ),
-  ),
+  BAGAGE_NODE: NodeId.default(ownName),
   /** Volumes, fences and caches; one file system, with room for the volumes twice. */
   BAGAGE_NODE_ROOT: z.string().startsWith("/").default("/var/lib/bagage/node"),
   /** Where clients reach this node's published ports. */
@@ -89,6 +91,20 @@ const Environment = z.object({
       context.addIssue("32 bytes in base64 or hex, several by comma; see `bagage key generate`");
       return z.NEVER;
     }),
+  /** This edge's name; two edges never share one. */
+  BAGAGE_EDGE: NodeId.default(ownName),
+  /** Address that the edge opens TCP ports on; 0.0.0.0: all. */
+  BAGAGE_EDGE_BIND: z.string().default("0.0.0.0"),
+  BAGAGE_EDGE_HTTP_PORT: z.coerce.number().int().min(1).max(65_535).default(80),
+  BAGAGE_EDGE_HTTPS_PORT: z.coerce.number().int().min(1).max(65_535).default(443),
+  /** `auto`: public certificates; `internal`: of Caddy's own authority; `off`: no HTTPS. */
+  BAGAGE_EDGE_TLS: z.enum(["auto", "internal", "off"]).default("auto"),
+  /** Where Caddy finds the edge's sockets. */
+  BAGAGE_EDGE_ROOT: z.string().startsWith("/").default("/run/bagage-edge"),
+  BAGAGE_CADDY_ADMIN: z
+    .string()
+    .regex(/^(?:http:\/\/.+|unix:\/.+)$/, "http://host:port or unix:/path")
+    .default("http://127.0.0.1:2019"),
   BAGAGE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
   /** Seconds between two sweeps: the delay that a lost message costs. */
   BAGAGE_SWEEP_S: z.coerce.number().int().min(1).max(3_600).default(15),
@@ -126,6 +142,13 @@ export interface Config {
     readonly doorPort: number;
     readonly labels: Readonly<Record<string, string>>;
     readonly dockerSocket: string;
+  };
+  readonly edge: {
+    readonly id: NodeId;
+    readonly bind: string;
+    readonly caddy: CaddySettings;
+    readonly caddyAdmin: string;
+    readonly root: string;
   };
   readonly git: {
     readonly allowLocalRepositories: boolean;
@@ -183,6 +206,17 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       doorPort: e.BAGAGE_NODE_DOOR_PORT,
       labels: e.BAGAGE_NODE_LABELS,
       dockerSocket: e.BAGAGE_DOCKER_SOCKET,
+    },
+    edge: {
+      id: e.BAGAGE_EDGE,
+      bind: e.BAGAGE_EDGE_BIND,
+      caddy: {
+        httpPort: e.BAGAGE_EDGE_HTTP_PORT,
+        httpsPort: e.BAGAGE_EDGE_HTTPS_PORT,
+        tls: e.BAGAGE_EDGE_TLS,
+      },
+      caddyAdmin: e.BAGAGE_CADDY_ADMIN,
+      root: e.BAGAGE_EDGE_ROOT,
     },
     git: {
       allowLocalRepositories: e.BAGAGE_ALLOW_LOCAL_REPOSITORIES,

@@ -136,5 +136,16 @@ export type VolumePublish = z.infer<typeof VolumePublish>;
 
 /** Apart from the control queue: a publish may take long, and no deploy may wait for one. */
 export const PUBLISH_QUEUE = "bagage-publish";
+
+/** The ways into the project's containers may have changed. */
+export const EdgeHint = z.strictObject({
+  type: z.literal("edge.hint"),
+  version,
+  project: ProjectId,
+});
+export type EdgeHint = z.infer<typeof EdgeHint>;
+
+export const edgeQueue = (edge: NodeId): string => `bagage-edge-${edge.replaceAll(".", "_")}`;
+
 export const CONTROL_QUEUE = "bagage-control";
 export const nodeQueue = (node: NodeId): string => `bagage-node-${node.replaceAll(".", "_")}`;

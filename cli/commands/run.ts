@@ -6,40 +6,24 @@ import { systemClock } from "../../adapters/clock.ts";
 import { openDoor } from "../../adapters/door.ts";
 import { startEmbeddedQueue } from "../../adapters/embedded-queue.ts";
 import { acquireFileLock } from "../../adapters/file-lock.ts";
-import { createLogger } from "../../adapters/log.ts";
 import { consumeQueue } from "../../adapters/sqs-consumer.ts";
-import { type Connections, connect, connectNode } from "../../agent/connect.ts";
+import { type Connections, connectNode } from "../../agent/connect.ts";
 import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
 import { CONTROL_QUEUE, nodeQueue, PUBLISH_QUEUE } from "../../functions/messages.ts";
-import { writingsOf } from "../../functions/project-keys.ts";
 import { assertStoreFit, probeStore } from "../../volume/probe-store.ts";
 import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
+import { openConnections } from "../open-connections.ts";
 import { VERSION } from "../version.ts";
+import { runEdgePart } from "./edge.ts";
 
 /** Steps of several projects at once; each is one message. */
 const NODE_CONCURRENCY = 8;
 const NODE_BATCH = 1;
 
 const sleep = (ms: number, signal: AbortSignal) => systemClock.sleep(ms, signal);
-
-const open = async (config: Config): Promise<Connections> => {
-  const log = createLogger({
-    level: config.logLevel,
-    name: "bagage",
-    secrets: () =>
-      [
-        config.store.secretAccessKey,
-        config.sqs.credentials?.secretAccessKey ?? "",
-        config.spaces.admin?.secretAccessKey ?? "",
-        config.spaces.publisher?.secretAccessKey ?? "",
-        ...config.wrappingKeys.flatMap(writingsOf),
-      ].filter((s) => s !== ""),
-  });
-  return connect(config, config.node.root, log);
-};
 
 /** A store that lies about conditional writes would break every promise: it is refused here. */
 const refuseLyingStore = async ({ control }: Connections, signal: AbortSignal): Promise<void> => {
@@ -107,7 +91,7 @@ export const serveCommand: CommandModule = {
   handler: async () => {
     const config = readConfig(process.env);
     const signal = untilSignalled();
-    const connections = await open(config);
+    const connections = await openConnections(config, config.node.root);
     await refuseLyingStore(connections, signal);
     await runControlPart(config, connections, signal);
   },
@@ -118,24 +102,32 @@ export const nodeCommand: CommandModule = {
   describe: "Run the agent of this Docker host",
   handler: async () => {
     const config = readConfig(process.env);
-    await runNodePart(config, await open(config), untilSignalled());
+    await runNodePart(config, await openConnections(config, config.node.root), untilSignalled());
   },
 };
 
-export const upCommand: CommandModule = {
+export const upCommand: CommandModule<object, { edge: boolean }> = {
   command: "up",
   describe: "Run everything on this machine in one process: a queue, the control, one node",
-  handler: async () => {
+  builder: (yargs) =>
+    yargs.option("edge", {
+      type: "boolean",
+      default: false,
+      describe: "Serve names too, through the Caddy of this machine",
+    }),
+  handler: async (args) => {
     const config = withLocalQueue(readConfig(process.env));
     const signal = untilSignalled();
     const isLocal = config.sqs.credentials === LOCAL_QUEUE_KEYS;
     const queue = isLocal ? await startEmbeddedQueue({ port: LOCAL_QUEUE_PORT }) : null;
     try {
-      const connections = await open(config);
+      const connections = await openConnections(config, config.node.root);
       await refuseLyingStore(connections, signal);
       await Promise.all([
         runControlPart(config, connections, signal),
         runNodePart(config, connections, signal),
+        // Ports are open on this very machine already.
+        ...(args.edge ? [runEdgePart(config, connections, { tcp: false }, signal)] : []),
       ]);
     } finally {
       await queue?.stop();

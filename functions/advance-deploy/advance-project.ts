@@ -24,6 +24,7 @@ import {
 import { hasSubscribers } from "../publish-events/publish-events.ts";
 import { forgetProgress } from "./forget-progress.ts";
 import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
+import { hintEdges, markRouted } from "./hint-edges.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
 import { readPending } from "./read-pending.ts";
 
@@ -105,6 +106,7 @@ const advanceOnce = async (
     const rev = Revision.parse(loaded.rev + 1);
     try {
       await putMark(ports, loaded.state, { state: folded.state, rev }, signal);
+      await markRouted(ports, loaded.state, folded.state, signal);
       await ports.records.save(project, loaded, folded.state, signal);
       for (const { type, data } of folded.events) ports.log.info({ ...data, rev }, type);
     } catch (error) {
@@ -114,6 +116,7 @@ const advanceOnce = async (
     const newDuties = findNewDuties(loaded.state, folded.state);
     await hintNodes(ports, loaded.state, folded.state, signal);
     if (hasSubscribers(folded.state)) await hintEvents(ports, project, signal);
+    await hintEdges(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
     return { kind: "moved", rev, state: folded.state, newDuties, refusal: folded.refusal };
   }

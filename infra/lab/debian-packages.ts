@@ -11,6 +11,8 @@ export const CEPH_PACKAGES = ["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "ce
 export const IMAGE_PACKAGES = ["busybox-static", "tar"];
 /** Maven resolves ElasticMQ and its libraries; it brings a Java runtime. */
 export const ELASTICMQ_PACKAGES = ["maven", "default-jre-headless"];
+/** What an edge's names are served by. */
+export const EDGE_PACKAGES = ["caddy"];
 /** Programs that tests use to make and compare volumes. */
 export const TEST_PACKAGES = ["acl", "attr", "btrfs-progs", "git", "rsync", "sqlite3", "xfsprogs"];
 /** What the benchmarks hold the engine against, and file systems to run on. */

@@ -5,13 +5,14 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { startEmbeddedQueue } from "../../adapters/embedded-queue.ts";
-import type { Lab } from "./connect-lab.ts";
+import type { Lab, LabNode } from "./connect-lab.ts";
+import { type EdgeAddress, layEdge } from "./edge-processes.ts";
+import { findFreePort } from "./free-port.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
@@ -43,6 +44,8 @@ export interface Installation {
   cli(...argv: string[]): Promise<CliResult>;
   startServe(name?: string): Promise<void>;
   startNode(name: string): Promise<void>;
+  /** Starts an edge `edge-NAME` with a Caddy `caddy-NAME` of its own. */
+  startEdge(name: string, tls: "internal" | "off"): Promise<EdgeAddress>;
   /** Ends a process (`serve`, `node-x`) and waits for it. */
   stop(process: string, signal?: NodeJS.Signals): Promise<void>;
   pid(process: string): number;
@@ -67,6 +70,7 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     BAGAGE_SWEEP_S: String(options.sweepS ?? 5),
     ...options.environment,
   };
+  let edgeCount = 0;
   const processes = new Map<string, ChildProcess>();
   const logFile = (name: string) => join(directory, `${name}.log`);
   const start = (name: string, argv: readonly string[], extra: Record<string, string>) => {
@@ -112,15 +116,18 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     startNode: async (name) => {
       const node = lab.nodes.find((n) => n.name === name);
       if (node === undefined) throw new Error(`the lab has no node ${name}`);
-      const child = start(`node-${name}`, node.nsenter([process.execPath, MAIN, "node"]), {
-        BAGAGE_NODE: name,
-        BAGAGE_NODE_ROOT: join(node.directory, options.name),
-        BAGAGE_NODE_ADDRESS: node.address,
-        BAGAGE_NODE_BIND: node.address,
-        BAGAGE_NODE_LABELS: options.nodeLabels?.[name] ?? "",
-        BAGAGE_DOCKER_SOCKET: node.dockerSocket,
-      });
+      const argv = node.nsenter([process.execPath, MAIN, "node"]);
+      const child = start(`node-${name}`, argv, nodeEnvironment(node, options));
       await spoken(child, "node.started");
+    },
+    startEdge: async (name, tls) => {
+      const edge = await layEdge({ directory, name, tls, index: edgeCount++ });
+      start(`caddy-${name}`, edge.caddyArgv, { XDG_DATA_HOME: directory });
+      await spoken(
+        start(`edge-${name}`, [process.execPath, MAIN, "edge"], edge.environment),
+        "edge.started",
+      );
+      return edge.address;
     },
     close: async () => {
       await Promise.all([...processes.keys()].map((name) => stop(name)));
@@ -128,6 +135,15 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     },
   };
 };
+
+const nodeEnvironment = (node: LabNode, options: InstallationOptions) => ({
+  BAGAGE_NODE: node.name,
+  BAGAGE_NODE_ROOT: join(node.directory, options.name),
+  BAGAGE_NODE_ADDRESS: node.address,
+  BAGAGE_NODE_BIND: node.address,
+  BAGAGE_NODE_LABELS: options.nodeLabels?.[node.name] ?? "",
+  BAGAGE_DOCKER_SOCKET: node.dockerSocket,
+});
 
 const storeEnvironment = async (
   lab: Lab,
@@ -170,16 +186,6 @@ const queueEnvironment = (
     BAGAGE_SQS_ACCESS_KEY: broker.accessKeyId,
     BAGAGE_SQS_SECRET_KEY: broker.secretAccessKey,
   };
-};
-
-const findFreePort = async (host: string): Promise<number> => {
-  const server = createServer();
-  server.listen(0, host);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 };
 
 const runCli = async (argv: readonly string[], env: Record<string, string>): Promise<CliResult> => {

@@ -12,6 +12,7 @@ import { connectLab, type Lab, LabDescription, type NodeDescription } from "./co
 import {
   CEPH_PACKAGES,
   DOCKER_PACKAGES,
+  EDGE_PACKAGES,
   ELASTICMQ_PACKAGES,
   ensureDebianPackages,
   IMAGE_PACKAGES,
@@ -111,7 +112,7 @@ export const attachLab = async (
 const packagesOf = ({ engines, gateways, elasticmq }: LabParts): string[] => [
   ...NETWORK_PACKAGES,
   ...TEST_PACKAGES,
-  ...(engines > 0 ? [...DOCKER_PACKAGES, ...IMAGE_PACKAGES] : []),
+  ...(engines > 0 ? [...DOCKER_PACKAGES, ...IMAGE_PACKAGES, ...EDGE_PACKAGES] : []),
   ...(gateways > 0 ? CEPH_PACKAGES : []),
   ...(elasticmq ? ELASTICMQ_PACKAGES : []),
 ];

@@ -3,6 +3,7 @@ import {
   createServer,
   type IncomingMessage,
   type RequestListener,
+  type Server,
   type ServerResponse,
 } from "node:http";
 
@@ -31,7 +32,7 @@ export const readJson = async (request: IncomingMessage): Promise<Record<string,
 export const serve = (
   handle: (...args: Parameters<RequestListener>) => Promise<void>,
   close: () => void | Promise<void>,
-): void => {
+): Server => {
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       console.error(error);
@@ -49,4 +50,5 @@ export const serve = (
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+  return server;
 };

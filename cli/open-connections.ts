@@ -1,0 +1,25 @@
+/** The connections of a long-running process, with a log that names no secret. */
+import { createLogger } from "../adapters/log.ts";
+import { type Connections, connect } from "../agent/connect.ts";
+import type { Config } from "../functions/config.ts";
+import { writingsOf } from "../functions/project-keys.ts";
+
+/** `workDirectory` holds what git fetches. */
+export const openConnections = async (
+  config: Config,
+  workDirectory: string,
+): Promise<Connections> => {
+  const log = createLogger({
+    level: config.logLevel,
+    name: "bagage",
+    secrets: () =>
+      [
+        config.store.secretAccessKey,
+        config.sqs.credentials?.secretAccessKey ?? "",
+        config.spaces.admin?.secretAccessKey ?? "",
+        config.spaces.publisher?.secretAccessKey ?? "",
+        ...config.wrappingKeys.flatMap(writingsOf),
+      ].filter((s) => s !== ""),
+  });
+  return connect(config, workDirectory, log);
+};
