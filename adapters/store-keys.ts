@@ -1,5 +1,5 @@
 /** Every key of the control plane, computed in one place. Volumes' own keys are in volume/keys.ts. */
-import type { DeployId, NodeId, ProjectId, Revision, VolumeName } from "../workflows/ids.ts";
+import type { DeployId, Epoch, NodeId, ProjectId, Revision, VolumeName } from "../workflows/ids.ts";
 
 const REVISION_DIGITS = 10;
 
@@ -27,6 +27,10 @@ export const spaceKey = (project: ProjectId): string => `projects/${project}/spa
 /** What a publisher knows of a volume's published files. */
 export const publicationKey = (project: ProjectId, volume: VolumeName): string =>
   `projects/${project}/publications/${volume}.json`;
+
+/** Which files of the bucket went into the volume's data of the epoch; created before they are used. */
+export const takenKey = (project: ProjectId, volume: VolumeName, epoch: Epoch): string =>
+  `projects/${project}/taken/${volume}/e${epoch}.json`;
 
 /** S3 keys that were replaced, in the order in which they stop to work. */
 export const EXPIRING_PREFIX = "expiring-keys/";

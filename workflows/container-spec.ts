@@ -56,6 +56,8 @@ export const ContainerSpec = z.strictObject({
   ports: z.array(PortMapping),
   /** Absent: none. */
   domains: z.array(Domain).optional(),
+  /** Gets the project's S3 access in its environment, at each start. */
+  s3: z.literal(true).optional(),
   /** How long an edge holds a client while the container can't be reached. Absent: the default. */
   holdMs: z.int().nonnegative().optional(),
   user: z.string().optional(),

@@ -146,6 +146,7 @@ const toContainerSpec = (entry: ContainerEntry): ContainerSpec => {
     stopGracePeriodMs: entry.stop_grace_period ?? STOP_GRACE_PERIOD_DEFAULT_MS,
     labels: entry.labels ?? {},
     constraints: entry.deploy?.placement?.constraints ?? [],
+    ...(entry.s3 === true && { s3: true as const }),
     volumes: (entry.volumes ?? []).map(({ name, path, read_only = false }) => ({
       name,
       path,

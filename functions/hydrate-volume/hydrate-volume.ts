@@ -7,10 +7,12 @@ import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";
 import type { SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import type { VolumeMove } from "../../workflows/record.ts";
+import { fetchFirstContent } from "../bring-in/first-content.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
 import { unwrapKeys } from "../project-keys.ts";
+import { readS3Environment } from "../spaces/s3-environment.ts";
 import { NO_EPOCH, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
@@ -20,13 +22,28 @@ export const createHydrateVolume =
       ports,
       message,
       async (work) => {
-        if (stepKind(work.step) === "prepare") await pullImages(ports, work, signal);
+        if (stepKind(work.step) === "prepare") {
+          await refuseWithoutSpace(ports, work, signal);
+          await pullImages(ports, work, signal);
+        }
         return ports.locks.run(`stage ${work.state.project}`, () =>
           stageVolumes(ports, work, signal),
         );
       },
       signal,
     );
+
+/** Found out before anything stops, rather than at the start. */
+const refuseWithoutSpace = async (
+  ports: NodePorts,
+  { state, deploy }: StepWork,
+  signal: AbortSignal,
+): Promise<void> => {
+  const moves = Object.values(deploy.containers).filter(({ to }) => to?.node === ports.node);
+  if (moves.some(({ to }) => to?.spec.s3 === true)) {
+    await readS3Environment(ports, state.project, signal);
+  }
+};
 
 const pullImages = async (
   ports: NodePorts,
@@ -57,6 +74,7 @@ const stageVolumes = async (
   for (const name of keysOf(work.deploy.volumes)) {
     const move = work.deploy.volumes[name];
     if (move === undefined || move.to !== ports.node) continue;
+    await fetchFrom(ports, work, name, signal);
     const snapshotId = findContent(work, name, move);
     if (snapshotId === null) continue;
     const isOwner = move.from?.node === ports.node;
@@ -71,6 +89,21 @@ const stageVolumes = async (
     );
   }
   return { volumes, containers: {} };
+};
+
+/** Of a volume that never had content: what its file says that it begins with. */
+const fetchFrom = async (
+  ports: NodePorts,
+  { state, deploy, progress }: StepWork,
+  volume: VolumeName,
+  signal: AbortSignal,
+): Promise<void> => {
+  const move = deploy.volumes[volume];
+  const from = move?.settings.from;
+  const isNew = move?.from === null && (state.volumes[volume]?.head ?? null) === null;
+  if (from === undefined || !isNew) return;
+  const content = { project: state.project, volume, deployId: deploy.id, from };
+  await fetchFirstContent(ports, content, progress.forVolume(volume), signal);
 };
 
 /** In a round: the newest copy. After the seal: what the volume shall start from. */

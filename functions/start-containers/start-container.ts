@@ -9,6 +9,7 @@ import type { RunOrder } from "../../workflows/node/assignment.ts";
 import { isStartAllowed } from "../../workflows/node/reconcile.ts";
 import { containerLabels, containerName } from "../container-names.ts";
 import type { NodePorts } from "../node-ports.ts";
+import { readS3Environment } from "../spaces/s3-environment.ts";
 import { materialise } from "../volume-copies.ts";
 
 /** Call with the project's lock held. Idempotent. */
@@ -26,6 +27,9 @@ export const startContainer = async (
     sources.set(volume.name, dataPath(copy));
   }
   const { imageId } = await ports.docker.ensureImage({ reference: order.spec.image }, signal);
+  const access = order.spec.s3 === true ? await readS3Environment(ports, project, signal) : {};
+  // What the file says wins.
+  const environment = { ...access, ...order.spec.environment };
   const name = containerName(project, order.container, order.epoch);
   await refuseIfFenced(ports, project, order);
   await ports.docker.createContainer(
@@ -42,7 +46,7 @@ export const startContainer = async (
         }),
       },
       imageId,
-      spec: order.spec,
+      spec: { ...order.spec, environment },
       mounts: order.spec.volumes.map(({ name: volume, path, readOnly }) => ({
         source: sources.get(volume) ?? missingMount(volume),
         target: path,

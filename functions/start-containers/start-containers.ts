@@ -6,6 +6,7 @@ import { TerminalError } from "../../volume/errors.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { RunOrder } from "../../workflows/node/assignment.ts";
 import type { ContainerOutcome } from "../../workflows/record.ts";
+import { bringIn } from "../bring-in/bring-in.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
@@ -33,6 +34,7 @@ const startAll = async (
   const isReturn = stepKind(work.step) === "return";
   const started = await ports.locks.run(`project ${project}`, async () => {
     await ports.fences.raise(project, work.assignment.fences);
+    if (!isReturn) await bringIn(ports, work.state, orders, signal);
     const done: { order: RunOrder; name: string; outcome: ContainerOutcome }[] = [];
     for (const order of orders) {
       const { name, imageId } = await tryStart(ports, work, order, isReturn, signal);

@@ -173,6 +173,10 @@ export const ContainerEntry = z.strictObject({
     })
     .optional()
     .describe("Which nodes may run it: `placement.constraints`, as `node.labels.zone == eu`."),
+  s3: z
+    .boolean()
+    .optional()
+    .describe("Pass the project's S3 access to the container, as AWS_… variables. Default: false."),
   volumes: z.array(VolumeEntry).optional().describe("The volumes that travel with the container."),
 });
 export type ContainerEntry = z.infer<typeof ContainerEntry>;

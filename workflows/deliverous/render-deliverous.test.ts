@@ -132,7 +132,8 @@ const project: fc.Arbitrary<ProjectSpec> = fc
       const domain = { host: `${index}.example.org`, path: "/api/v1", containerPort: 3_000 };
       const domains = index > 0 ? { domains: [domain, { ...domain, path: "/" }] } : {};
       const published = port === undefined ? [] : [mapping];
-      return [key, { ...fields, ...domains, ports: published, volumes: own }];
+      const access = index > 1 ? { s3: true } : {};
+      return [key, { ...fields, ...domains, ...access, ports: published, volumes: own }];
     });
     const settings = volumes.map(([volume, fields, , before]) => [
       volume,

@@ -67,6 +67,7 @@ const toEntry = (container: ContainerSpec): Record<string, unknown> => {
     labels: container.labels,
     ...(memLimitBytes !== undefined && { mem_limit: memLimitBytes }),
     ...(cpus !== undefined && { cpus }),
+    ...(container.s3 === true && { s3: true }),
     ...(constraints.length > 0 && { deploy: { placement: { constraints } } }),
   };
 };

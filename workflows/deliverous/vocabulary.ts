@@ -28,6 +28,7 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   "domains.domain": "domain: example.org/api",
   "domains.port": "port: 3000",
   hold: "hold: 30s",
+  s3: "s3: true",
   user: 'user: "1000:1000"',
   healthcheck: "healthcheck: { test: curl -f http://localhost/ }",
   "healthcheck.test": "test: curl -f http://localhost/",

@@ -1,0 +1,148 @@
+/**
+ * A deploy and the project's bucket, end to end: first content, the inbox, the container's access,
+ * and the published files, with real processes, engines and gateways.
+ */
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import Docker from "dockerode";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore } from "../../adapters/open-store.ts";
+import { spaceKey } from "../../adapters/store-keys.ts";
+import { readConfig } from "../../functions/config.ts";
+import { readJsonObject } from "../../functions/json-object.ts";
+import { Space } from "../../functions/spaces/space.ts";
+import type { Lab } from "../../infra/lab/connect-lab.ts";
+import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
+import { ProjectId } from "../../workflows/ids.ts";
+import { appFile, openScene, type Scene } from "./deploy-scene.ts";
+import { connectUser, spacesEnvironment } from "./spaces-scene.ts";
+
+const signal = AbortSignal.timeout(290_000);
+const POLL = { timeout: 60_000, interval: 250 };
+const NAME = "s3-deploy";
+let lab: Lab;
+let scene: Scene;
+let client: S3Client;
+let bucket: string;
+
+beforeAll(async () => {
+  lab = await attachOrStartLab(FULL_LAB, console.log, signal);
+  const environment = await spacesEnvironment(lab, signal);
+  scene = await openScene(lab, {
+    ...{ name: NAME, store: "s3", queue: "elasticmq", sweepS: 1, hook: false },
+    environment,
+  });
+  const enabled = await scene.installation.cli("s3", "enable", NAME, "--json");
+  if (enabled.code !== 0) throw new Error(enabled.stderr);
+  const access = JSON.parse(enabled.stdout);
+  bucket = access.bucket;
+  client = connectUser(access, access);
+});
+afterAll(async () => {
+  await scene?.close();
+  await lab?.stop(signal);
+});
+
+const put = (Key: string, Body: string) =>
+  client.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+const list = async (Prefix: string): Promise<string[]> => {
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix }));
+  return Contents.map(({ Key }) => Key ?? "");
+};
+const read = async (Key: string): Promise<string> => {
+  const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+  return (await Body?.transformToString()) ?? "";
+};
+
+const file = (tag: string, node: string, port: number): string =>
+  appFile({ tag, node, port })
+    .replace("    volumes:\n", "    s3: true\n    volumes:\n")
+    .concat(`      publish: s3\n      from: s3://${bucket}/seed\n`);
+
+const deploy = async (tag: string, node: string, port: number) => {
+  await scene.repository.push({ Deliverous: file(tag, node, port) }, `Version ${tag}`);
+  const run = await scene.installation.cli("deploy", NAME);
+  if (run.code !== 0) throw new Error(`${run.stdout}${run.stderr}`);
+};
+
+/** The directory that the container on the node writes. */
+const dataOn = (index: number): string => {
+  const node = lab.nodes[index];
+  const volume = join(node?.directory ?? "", NAME, "volumes", NAME, "mes_data");
+  const live = readdirSync(volume).find((name) => /^live-e\d+$/.test(name)) ?? "";
+  return join(volume, live, "data");
+};
+
+const environmentOf = async (index: number): Promise<string[]> => {
+  const docker = new Docker({ socketPath: lab.nodes[index]?.dockerSocket ?? "" });
+  const filters = { label: [`bagage.project=${NAME}`] };
+  const [found] = await docker.listContainers({ filters });
+  return (await docker.getContainer(found?.Id ?? "").inspect()).Config.Env;
+};
+
+test("a new volume begins with `from` and the inbox; its container gets the bucket's access", async () => {
+  await put("seed/first.txt", "from the seed");
+  await put("seed/deep/er.txt", "deeper");
+  await put("inbox/mes_data/one.txt", "one");
+  await put("inbox/mes_data/../escape.txt", "no");
+  await deploy("1", "x", 8_471);
+  const data = dataOn(0);
+  expect(readFileSync(join(data, "first.txt"), "utf8")).toBe("from the seed");
+  expect(readFileSync(join(data, "deep", "er.txt"), "utf8")).toBe("deeper");
+  expect(readFileSync(join(data, "one.txt"), "utf8")).toBe("one");
+  expect(existsSync(join(data, "..", "escape.txt"))).toBe(false);
+  // No snapshot has it yet: it stays where the user put it.
+  expect(await list("inbox/")).toContain("inbox/mes_data/one.txt");
+  const environment = Object.fromEntries(
+    (await environmentOf(0)).map((line) => line.split(/=(.*)/s).slice(0, 2)),
+  );
+  expect(environment).toMatchObject({ AWS_S3_BUCKET: bucket, AWS_REGION: "us-east-1" });
+  const inside = connectUser(
+    { endpoint: environment["AWS_ENDPOINT_URL_S3"], region: "us-east-1" },
+    {
+      accessKeyId: environment["AWS_ACCESS_KEY_ID"],
+      secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"],
+    },
+  );
+  await inside.send(new PutObjectCommand({ Bucket: bucket, Key: "by-container", Body: "x" }));
+});
+
+test("the next deploy takes what came since, once; the head is published", async () => {
+  writeFileSync(join(dataOn(0), "one.txt"), "one, changed by the application");
+  await put("inbox/mes_data/two.txt", "two");
+  await deploy("2", "y", 8_471);
+  const data = dataOn(1);
+  expect(readFileSync(join(data, "one.txt"), "utf8")).toBe("one, changed by the application");
+  expect(readFileSync(join(data, "two.txt"), "utf8")).toBe("two");
+  expect(readFileSync(join(data, "first.txt"), "utf8")).toBe("from the seed");
+  expect(await list("inbox/")).toEqual(["inbox/mes_data/../escape.txt", "inbox/mes_data/two.txt"]);
+  const { head } = (await scene.state()).volumes["mes_data" as never] ?? {};
+  const marker = JSON.stringify({ snapshot: head?.id, publishing: null });
+  await expect.poll(() => read(".bagage/mes_data/snapshot.json"), POLL).toBe(marker);
+  expect(await read("volumes/mes_data/one.txt")).toBe("one, changed by the application");
+  expect(await list("volumes/mes_data/two")).toEqual([]);
+  const published = await scene.state();
+  expect(published.volumes["mes_data" as never]?.publication?.snapshotId).toBe(head?.id);
+});
+
+test("53: the containers' secret stands in no record, label or log", async () => {
+  const store = await openStore(readConfig(scene.installation.environment).store);
+  const space = await readJsonObject(store, spaceKey(ProjectId.parse(NAME)), Space, signal);
+  const secret = space?.container?.secretAccessKey ?? "";
+  expect(secret).toHaveLength(40);
+  expect(JSON.stringify(await scene.state())).not.toContain(secret);
+  for (const name of ["serve", "node-x", "node-y"]) {
+    const log = scene.installation.logFile(name);
+    expect(statSync(log).size).toBeGreaterThan(0);
+    expect(readFileSync(log, "utf8")).not.toContain(secret);
+  }
+  const docker = new Docker({ socketPath: lab.nodes[1]?.dockerSocket ?? "" });
+  const listed = await docker.listContainers({ filters: { label: [`bagage.project=${NAME}`] } });
+  expect(JSON.stringify(listed)).not.toContain(secret);
+});
