@@ -1,13 +1,20 @@
 /** Damage to any stored object is found before a damaged byte counts as hydrated. */
+import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { anyChanges, changeTree } from "../test/trees/change-tree.ts";
 import { describeTree } from "../test/trees/describe-tree.ts";
 import { anyTree, growTree } from "../test/trees/random-tree.ts";
 import { propertyRuns } from "../test/trees/test-settings.ts";
-import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
+import { openVolumePair, PREFIX, type VolumePair } from "../test/trees/volume-pair.ts";
+import { reachableObjects } from "./collect.ts";
+import { listEntries } from "./list-entries.ts";
+import { readContent } from "./read-content.ts";
+import type { SnapshotPlace } from "./snapshot.ts";
+import { verifySnapshot } from "./verify.ts";
 
 const RUNS = propertyRuns(3);
+const { signal } = new AbortController();
 const TIMEOUT_MS = 60_000 + RUNS * 5_000;
 
 type Damage = "flip" | "truncate" | "empty" | "swap" | "lose";
@@ -124,3 +131,59 @@ test("an object that the snapshot needs can't be damaged unnoticed", {
     { numRuns: RUNS },
   );
 });
+
+test("8: verify names the files that damage hits, and all others can be restored", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyTree.filter((tree) => tree.some((node) => node.kind === "file")),
+      anyChanges,
+      fc.array(anyDamage, { minLength: 4, maxLength: 4 }),
+      async (tree, changes, damages) => {
+        await withRepository(tree, changes, async (pair, snapshotId) => {
+          const place = { store: pair.store, prefix: PREFIX, snapshotId };
+          const needed = await reachableObjects({ ...place, roots: [snapshotId] }, signal);
+          const whole = await readAll(place);
+          for (const [key, body] of [...pair.store.objects]) {
+            const others = [...pair.store.objects.values()].filter((other) => !other.equals(body));
+            for (const broken of damages.map((one) => damage(body, others, one))) {
+              if (broken?.equals(body) === true) continue;
+              if (broken === null) pair.store.objects.delete(key);
+              else pair.store.objects.set(key, broken);
+              const report = await verifySnapshot({ ...place, readData: true }, signal);
+              expect(report.isWhole, key).toBe(!needed.has(key.slice(PREFIX.length + 1)));
+              const named = new Set(report.problems.flatMap(({ paths }) => paths));
+              // Without its tree a snapshot has no files that could be named.
+              const isTree = !/\/p-\d+$/.test(key);
+              if (!isTree) expect(named).toEqual(differing(whole, await readAll(place)));
+              pair.store.objects.set(key, body);
+            }
+          }
+        });
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+/** Digests of the files' content by path; null for those that can't be read. */
+const readAll = async (place: SnapshotPlace): Promise<Map<string, string | null>> => {
+  const found = new Map<string, string | null>();
+  for await (const entry of listEntries(place, signal)) {
+    if (entry.type !== "file") continue;
+    const digest = createHash("sha256");
+    const read = async (): Promise<string> => {
+      for await (const part of readContent(place, entry, signal)) digest.update(part);
+      return digest.digest("hex");
+    };
+    found.set(entry.path.toString(), await read().catch(() => null));
+  }
+  return found;
+};
+
+const differing = (
+  before: ReadonlyMap<string, string | null>,
+  after: ReadonlyMap<string, string | null>,
+): Set<string> =>
+  new Set([...before].flatMap(([path, is]) => (after.get(path) === is ? [] : [path])));

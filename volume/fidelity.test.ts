@@ -3,7 +3,9 @@ import { cpSync, rmSync } from "node:fs";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { anyChanges, changeTree } from "../test/trees/change-tree.ts";
+import { anyTreeCase, checkTree } from "../test/trees/check-tree.ts";
 import { describeTree, rsyncDifferences } from "../test/trees/describe-tree.ts";
+import { openDisturber } from "../test/trees/disturber.ts";
 import { anyTree, growTree } from "../test/trees/random-tree.ts";
 import { propertyRuns } from "../test/trees/test-settings.ts";
 import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
@@ -107,6 +109,20 @@ test("the digest is of the content alone: found by delta or afresh, it is the sa
     }),
     { numRuns: RUNS },
   );
+});
+
+test("37, 39, 40: a tree that is written to while it is copied is sealed as it then is", {
+  timeout: 3 * TIMEOUT_MS,
+}, async () => {
+  const disturber = openDisturber();
+  try {
+    await fc.assert(
+      fc.asyncProperty(anyTreeCase, (tree) => checkTree(tree, disturber)),
+      { numRuns: RUNS },
+    );
+  } finally {
+    await disturber.stop();
+  }
 });
 
 test("the judges see a difference where there is one", async () => {

@@ -13,34 +13,12 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import koffi from "koffi";
 import { expect, test } from "vitest";
 import { describeTree } from "../test/trees/describe-tree.ts";
+import { mapFile } from "../test/trees/map-file.ts";
 import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
 
-/** mmap(2), munmap(2) */
-const libc = koffi.load("libc.so.6");
-const mmap = libc.func(
-  "void *mmap(void *address, size_t length, int protection, int flags, int fd, int64 offset)",
-);
-const munmap = libc.func("int munmap(void *address, size_t length)");
-const READ_WRITE = 0x3;
-const MAP_SHARED = 0x1;
 const FILE_BYTES = 3 * 2 ** 20;
-
-/** Writes one byte through a shared mapping, which stays until `end`. */
-const mapFile = (path: string) => {
-  const fd = openSync(path, "r+");
-  const address = mmap(null, FILE_BYTES, READ_WRITE, MAP_SHARED, fd, 0);
-  closeSync(fd);
-  const view = Buffer.from(koffi.view(address, FILE_BYTES));
-  return {
-    write: (offset: number, byte: number) => {
-      view[offset] = byte;
-    },
-    end: () => munmap(address, FILE_BYTES),
-  };
-};
 
 const PASSED_NS = 100_000_000n;
 
@@ -77,7 +55,7 @@ test("a store through a mapping whose page was dirty already is not missed", asy
     const path = `${pair.source}/mapped`;
     writeFileSync(path, randomBytes(FILE_BYTES));
     await pair.snapshot();
-    const map = mapFile(path);
+    const map = mapFile(path, FILE_BYTES);
     map.write(5, 1);
     // Long enough ago that its times alone would have the file trusted: only the sync, which makes
     // the next store into the dirty page change them, saves it.
