@@ -54,7 +54,7 @@ const freeDeploy = (
   { node, session, nowMs }: InputOf<"lease.expired">,
 ): ProjectState => {
   const reason = `node ${node} does not answer (session ${session} of its lease is over)`;
-  const undone = undoOnNode(state, { node, reason, nowMs });
+  const undone = undoOnNode(state, { node, reason, nowMs, isForGood: false });
   const back =
     undone.deploy?.phase.name === "unstarting" ? waiveAwaits(undone, { node, nowMs }) : undone;
   if (back.deploy?.phase.name !== "returning") return back;

@@ -5,26 +5,40 @@
  */
 import { Epoch, type NodeId, type VolumeName } from "../ids.ts";
 import { keysOf, mapRecord } from "../keys-of.ts";
-import type { Loss, ProjectState, VolumeState } from "../record.ts";
+import type { Deploy, Loss, ProjectState, VolumeState } from "../record.ts";
 import { LOSSES_MAX } from "./limits.ts";
 import { completePhase } from "./phases.ts";
-import { newNodes } from "./steps.ts";
+import { newNodes, oldNodes } from "./steps.ts";
 import { completeUndo, forgetSource, undoDeploy } from "./undo.ts";
 
 export interface GivenUp {
   readonly node: NodeId;
   readonly reason: string;
   readonly nowMs: number;
+  /** Nothing may lead back to it, not even the abort of a drain that it has done its part in. */
+  readonly isForGood: boolean;
 }
 
 /** A deploy that needs the node's work goes back, if it still can. */
-export const undoOnNode = (state: ProjectState, { node, reason, nowMs }: GivenUp): ProjectState => {
+export const undoOnNode = (state: ProjectState, lost: GivenUp): ProjectState => {
+  const { node, reason, nowMs, isForGood } = lost;
   const deploy = state.deploy;
   if (deploy === null) return state;
-  const isTarget = newNodes(deploy).includes(node);
-  const isAwaited = deploy.phase.awaits.some((a) => a.node === node);
-  const isPreSeal = deploy.phase.name === "copying" || deploy.phase.name === "draining";
-  return isTarget || (isPreSeal && isAwaited) ? undoDeploy(state, deploy, reason, nowMs) : state;
+  const isNeeded = newNodes(deploy).includes(node) || isSourceYet(deploy, node, isForGood);
+  return isNeeded ? undoDeploy(state, deploy, reason, nowMs) : state;
+};
+
+/** Until it has sealed what it writes; also between two rounds of copies, when it owes nothing. */
+const isSourceYet = (deploy: Deploy, node: NodeId, isForGood: boolean): boolean => {
+  const isSource = oldNodes(deploy).includes(node);
+  switch (deploy.phase.name) {
+    case "copying":
+      return isSource;
+    case "draining":
+      return isForGood ? isSource : deploy.phase.awaits.some((a) => a.node === node);
+    default:
+      return false;
+  }
 };
 
 /** Data already sealed no longer need their old node: a way back that leads there is given up. */
@@ -50,20 +64,25 @@ export const waiveAwaits = (
 
 /**
  * Detaches the volumes, with the containers that run on the node beside them, under a new epoch, so
- * that what the node still holds is fenced for ever. The loss and its window stay in the record.
+ * that what the node still holds is fenced for ever. The loss and its window stay in the record. What
+ * a running deploy has sealed is not lost: the deploy hands it on, under the epoch that it has.
  */
 export const detachFrom = (
   state: ProjectState,
   lost: { readonly node: NodeId; readonly nowMs: number; readonly acceptedBy: string },
   isGivenUp: (volumes: readonly VolumeName[]) => boolean,
 ): ProjectState => {
+  const { deploy } = state;
   const onNode = keysOf(state.containers).filter((name) => {
     const container = state.containers[name];
-    if (container?.node !== lost.node) return false;
+    if (container?.node !== lost.node || deploy?.containers[name] !== undefined) return false;
     return isGivenUp(container.spec.volumes.map((mount) => mount.name));
   });
   const owned = keysOf(state.volumes).filter(
-    (name) => state.volumes[name]?.owner === lost.node && isGivenUp([name]),
+    (name) =>
+      state.volumes[name]?.owner === lost.node &&
+      deploy?.volumes[name] === undefined &&
+      isGivenUp([name]),
   );
   if (owned.length === 0 && onNode.length === 0) return state;
   const epoch = Epoch.parse(state.epochCounter + 1);

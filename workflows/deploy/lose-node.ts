@@ -11,7 +11,7 @@ export const loseNode = (state: ProjectState, input: InputOf<"node.lost">): Deci
   const { node, nowMs, replacement } = input;
   const reason = `node ${node} was declared lost`;
   const acceptedBy = input.acceptedBy ?? "an operator";
-  const undone = undoOnNode(forgetOnNode(state, node), { node, reason, nowMs });
+  const undone = undoOnNode(forgetOnNode(state, node), { node, reason, nowMs, isForGood: true });
   const waived = waiveAwaits(undone, { node, nowMs });
   const detached = detachFrom(waived, { node, nowMs, acceptedBy }, () => true);
   if (detached === state) return UNCHANGED;
