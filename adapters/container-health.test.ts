@@ -26,6 +26,7 @@ const VIEW: ContainerView = {
   addresses: ["127.0.0.1"],
   health: "none",
   startedAtMs: 5,
+  pid: 7,
   labels: {},
   mounts: [],
 };

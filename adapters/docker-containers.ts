@@ -42,6 +42,7 @@ const Inspected = z.object({
   State: z.object({
     Status,
     ExitCode: z.int(),
+    Pid: z.int().default(0),
     StartedAt: z.string(),
     Health: z.object({ Status: z.string() }).nullish(),
   }),
@@ -229,6 +230,7 @@ const viewOf = ({ Id, Name, State, Config, Mounts, NetworkSettings }: Inspected)
     health:
       health === "starting" || health === "healthy" || health === "unhealthy" ? health : "none",
     startedAtMs: startedAtMs > 0 ? startedAtMs : null,
+    pid: State.Pid > 0 ? State.Pid : null,
     labels: Config.Labels,
     mounts: Mounts.map(({ Source, Destination, RW }) => ({
       source: Source,

@@ -75,6 +75,8 @@ export interface ContainerView {
   /** What the engine's own probing says; `none` without a health check. */
   readonly health: "none" | "starting" | "healthy" | "unhealthy";
   readonly startedAtMs: number | null;
+  /** Of its first process, as this machine counts; null while it does not run. */
+  readonly pid: number | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly BindMount[];
 }

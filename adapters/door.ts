@@ -12,6 +12,8 @@ import { listenOn } from "./listen-on.ts";
 export interface DoorTarget {
   readonly address: string;
   readonly ports: readonly number[];
+  /** As of a gate: asked before anything goes on to a client. */
+  readonly maySpeak?: () => boolean;
 }
 
 export interface Door {
@@ -45,7 +47,7 @@ export const openDoor = async (host: string, port: number): Promise<Door> => {
       if (preface.kind === "probe") return client.end(DOOR_OPEN);
       // It may be closed while the container is being reached.
       const isOpen = () => admitted.get(name) === target;
-      reach(client, { address: target.address, port: preface.port }, isOpen, (pair) =>
+      reach(client, { ...target, port: preface.port }, isOpen, (pair) =>
         visits.enter(name, pair, preface.kind === "request"),
       );
     });
@@ -92,7 +94,7 @@ const readPreface = (client: Socket, then: (preface: DoorPreface) => void): void
 /** Connects to the container, and only then tells the edge that its client is in. */
 const reach = (
   client: Socket,
-  { address, port }: { readonly address: string; readonly port: number },
+  { address, port, maySpeak }: Omit<DoorTarget, "ports"> & { readonly port: number },
   isOpen: () => boolean,
   enter: (pair: SocketPair) => void,
 ): void => {
@@ -110,6 +112,6 @@ const reach = (
     upstream.off("error", giveUp);
     if (client.destroyed || !isOpen()) return giveUp();
     client.write(DOOR_OPEN);
-    enter(joinSockets(client, upstream));
+    enter(joinSockets(client, upstream, maySpeak));
   });
 };

@@ -13,6 +13,11 @@ export interface GateOrder {
   readonly hostAddress: string;
   readonly hostPort: number;
   readonly target: { readonly address: string; readonly port: number };
+  /**
+   * Asked before anything goes on to the client; no resets the connection. For rights that end at a
+   * time: a process that was stopped for a while must not tell a client what is no longer true.
+   */
+  readonly maySpeak?: () => boolean;
 }
 
 export interface Gate {
@@ -32,7 +37,7 @@ const CONNECTIONS_MAX = 10_000;
 export const openGate = async (order: GateOrder): Promise<Gate> => {
   const pairs = new Set<SocketPair>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    const pair = join(client, order.target);
+    const pair = join(client, order);
     pairs.add(pair);
     client.once("close", () => pairs.delete(pair));
   });
@@ -58,14 +63,14 @@ export const openGate = async (order: GateOrder): Promise<Gate> => {
 };
 
 /** Joins a client to the container; one that can't be reached in time is given up. */
-const join = (client: Socket, target: GateOrder["target"]): SocketPair => {
+const join = (client: Socket, { target, maySpeak }: GateOrder): SocketPair => {
   const upstream = connect({
     host: target.address,
     port: target.port,
     allowHalfOpen: true,
     noDelay: true,
   });
-  const pair = joinSockets(client, upstream);
+  const pair = joinSockets(client, upstream, maySpeak);
   const impatience = setTimeout(() => resetPair(pair), CONNECT_TIMEOUT_MS);
   upstream.once("connect", () => clearTimeout(impatience));
   for (const socket of [client, upstream]) {

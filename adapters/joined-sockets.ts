@@ -13,9 +13,14 @@ const HALF_OPEN_IDLE_MS = 300_000;
 
 /**
  * Each direction runs by itself, at the pace of its slower end, until each side has said its last.
- * Both sockets must allow half-open connections; the upstream one may still be connecting.
+ * Both sockets must allow half-open connections; the upstream one may still be connecting. Where the
+ * right to speak may end by itself, it is asked before each piece that goes to the client.
  */
-export const joinSockets = (client: Socket, upstream: Socket): SocketPair => {
+export const joinSockets = (
+  client: Socket,
+  upstream: Socket,
+  maySpeak?: () => boolean,
+): SocketPair => {
   const pair = { client, upstream };
   for (const socket of [client, upstream]) {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -30,6 +35,7 @@ export const joinSockets = (client: Socket, upstream: Socket): SocketPair => {
       if (!client.destroyed && upstream.destroyed && !upstream.readableEnded) resetPair(pair);
     });
   }
+  if (maySpeak !== undefined) upstream.on("data", () => maySpeak() || resetPair(pair));
   client.pipe(upstream);
   upstream.pipe(client);
   return pair;

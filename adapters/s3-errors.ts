@@ -5,6 +5,7 @@ interface ProviderError {
   readonly name?: string;
   readonly message?: string;
   readonly code?: string;
+  readonly syscall?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
@@ -38,8 +39,10 @@ export const isTaken = (error: unknown): boolean => status(error) === 412;
 
 export const isRetryable = (error: unknown): boolean => {
   if (error instanceof RetryableError) return true;
-  const { name, code } = error as ProviderError;
+  const { name, code, syscall } = error as ProviderError;
   return (
+    // Whatever keeps a connection from being made (EINVAL: a route into nothing), it may pass.
+    (status(error) === 0 && syscall === "connect") ||
     status(error) >= 500 ||
     status(error) === 429 ||
     // RGW and AWS answer so while another conditional write to the key is under way.

@@ -97,3 +97,11 @@ export const edgeKey = (edge: NodeId): string => `${EDGES_PREFIX}${edge}.json`;
 
 export const NODES_PREFIX = "nodes/";
 export const heartbeatKey = (node: NodeId): string => `${NODES_PREFIX}${node}.json`;
+
+/** What each node renews while it may hold volumes; see docs/protocol.md. */
+export const LEASES_PREFIX = "leases/";
+export const leaseKey = (node: NodeId): string => `${LEASES_PREFIX}${node}.json`;
+
+/** Nodes that take nothing new. */
+export const CORDONS_PREFIX = "cordons/";
+export const cordonKey = (node: NodeId): string => `${CORDONS_PREFIX}${node}.json`;

@@ -2,28 +2,34 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { waitHealthy } from "../adapters/container-health.ts";
 import { connectDocker } from "../adapters/docker-engine.ts";
 import type { Door } from "../adapters/door.ts";
+import { endContainers } from "../adapters/end-containers.ts";
 import { createEventSender } from "../adapters/event-sender.ts";
 import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
+import { readGuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
 import { processesUsing } from "../adapters/open-files.ts";
 import { openStore } from "../adapters/open-store.ts";
+import { identifyProcess } from "../adapters/process-identity.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
 import type { Config } from "../functions/config.ts";
+import { containerName } from "../functions/container-names.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { CONTROL_QUEUE } from "../functions/messages.ts";
 import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createBackoff } from "./backoff.ts";
-import { createGateRegistry } from "./gate-registry.ts";
-import { readBootId } from "./heartbeat.ts";
+import { createGateRegistry, type GateRegistry } from "./gate-registry.ts";
+import { createLeaseKeeper, type LeaseKeeper } from "./lease-keeper.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
+import { ensureGuard } from "./start-guard.ts";
 import { startVolumeThread, type VolumeThread } from "./volume-thread.ts";
 
 const VISIBILITY_TIMEOUT_S = 60;
@@ -90,10 +96,17 @@ export const connectNode = (
   config: Config,
   { control }: Connections,
   door: Door | null,
-): { readonly ports: AgentPorts; readonly volumes: VolumeThread } => {
+): {
+  readonly ports: AgentPorts;
+  readonly volumes: VolumeThread;
+  readonly lease: LeaseKeeper;
+} => {
   const docker = connectDocker({ socketPath: config.node.dockerSocket });
   const volumes = startVolumeThread(config.store);
   const { store, records, nowMs, log } = control;
+  const gates = createGateRegistry(door);
+  const newToken = () => randomBytes(TOKEN_BYTES).toString("hex");
+  const lease = keepLease(config, { store, log, newToken }, gates);
   const ports: AgentPorts = {
     node: config.node.id,
     bootId: readBootId(),
@@ -104,7 +117,8 @@ export const connectNode = (
     docker,
     processesUsing,
     volumes,
-    gates: createGateRegistry(door),
+    gates,
+    lease,
     bindAddress: config.node.bind,
     restarts: createBackoff(nowMs),
     locks: createKeyedLock(),
@@ -114,8 +128,38 @@ export const connectNode = (
       waitHealthy({ engine: docker, clock: systemClock, name, spec, timeoutMs }, signal),
     sendToControl: (message, signal) => control.send(CONTROL_QUEUE, message, signal),
     nowMs,
-    newToken: () => randomBytes(TOKEN_BYTES).toString("hex"),
+    newToken,
     log,
   };
-  return { ports, volumes };
+  return { ports, volumes, lease };
+};
+
+const keepLease = (
+  { node }: Config,
+  ports: Pick<AgentPorts, "store" | "log" | "newToken">,
+  gates: GateRegistry,
+): LeaseKeeper => {
+  const { root } = node;
+  const agent = identifyProcess(process.pid);
+  if (agent === undefined) throw new Error("this process is not in /proc");
+  return createLeaseKeeper({
+    ...ports,
+    node: node.id,
+    bootId: readBootId(),
+    ttlMs: node.leaseMs,
+    bootTimeMs,
+    sleep: systemClock.sleep,
+    agent,
+    identify: identifyProcess,
+    readOrders: () => readGuardOrders(root),
+    writeOrders: (orders) => writeGuardOrders(root, orders),
+    ensureGuard: (signal) => ensureGuard(root, systemClock, signal),
+    endContainers: (containers, signal) => endContainers(containers, systemClock, signal),
+    onLapse: (containers) => {
+      const names = new Set(containers.map(({ name }) => name));
+      for (const { project, container, epoch } of gates.list()) {
+        if (names.has(containerName(project, container, epoch))) gates.cut(project, container);
+      }
+    },
+  });
 };

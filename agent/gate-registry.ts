@@ -24,6 +24,8 @@ export interface GateRegistry {
   close(project: ProjectId, container: ContainerName): void;
   /** As close, and waits for the answers to requests that came through edges. */
   drain(project: ProjectId, container: ContainerName, graceMs: number): Promise<void>;
+  /** Closes as well, and resets every connection before it returns. */
+  cut(project: ProjectId, container: ContainerName): void;
   list(project?: ProjectId): OpenContainer[];
   /** Closes everything, and waits for the connections' grace time. */
   closeAll(): Promise<void>;
@@ -65,6 +67,9 @@ export const createGateRegistry = (door: Door | null): GateRegistry => {
       const key = keyOf(project, container);
       void closeGates(key);
       await door?.drained(key, graceMs);
+    },
+    cut: (project, container) => {
+      void closeGates(keyOf(project, container), 0);
     },
     list: (project) =>
       [...opened.values()].filter((open) => project === undefined || open.project === project),

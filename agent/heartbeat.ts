@@ -1,5 +1,4 @@
 /** What the node tells of itself every few seconds: where the placement's knowledge comes from. */
-import { readFileSync } from "node:fs";
 import { heartbeatKey } from "../adapters/store-keys.ts";
 import { memoryOf, nodeLabels } from "../functions/container-names.ts";
 import { encodeJson } from "../functions/json-object.ts";
@@ -15,10 +14,6 @@ export interface NodeIdentity {
   readonly version: string;
   readonly cordoned: boolean;
 }
-
-/** The kernel's own id of this boot; a cloned or restarted machine has another. */
-export const readBootId = (): string =>
-  readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
 export const sendHeartbeat = async (
   ports: AgentPorts,

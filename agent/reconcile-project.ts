@@ -2,17 +2,20 @@
  * Observe → decide → act, for one project on this node: after a start, a hint, a container's death.
  * Holds the project's lock, reads the record inside it, and acts on nothing older.
  */
+
 import { containerName, nodeLabels, parseLabels } from "../functions/container-names.ts";
+import { watchContainer } from "../functions/cover-order.ts";
 import type { NodePorts } from "../functions/node-ports.ts";
 import { startContainer } from "../functions/start-containers/start-container.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { reachedPorts } from "../workflows/edge/routes.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode, type NodeAssignment, type RunOrder } from "../workflows/node/assignment.ts";
-import { type Action, type Observed, reconcile } from "../workflows/node/reconcile.ts";
+import { type Action, isLeaseGood, type Observed, reconcile } from "../workflows/node/reconcile.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import type { Backoff } from "./backoff.ts";
 import type { GateRegistry } from "./gate-registry.ts";
+import { holdLeases } from "./hold-leases.ts";
 
 /** For containers that the record does not know any more. */
 const STRAY_GRACE_MS = 10_000;
@@ -39,6 +42,7 @@ export const reconcileProject = (
       if (loaded === null) return null;
       const assignment = assignNode(loaded.state, ports.node);
       await ports.fences.raise(project, assignment.fences);
+      await holdLeases(ports, loaded.state, assignment, signal);
       const actions = reconcile(assignment, await observe(ports, project, signal));
       let isStarted = false;
       for (const action of actions) {
@@ -70,6 +74,7 @@ const observe = async (
     }),
     directories,
     gates: ports.gates.list(project),
+    session: ports.lease.session(),
   };
 };
 
@@ -145,14 +150,15 @@ const openGate = async (
   order: RunOrder,
   signal: AbortSignal,
 ): Promise<void> => {
+  const name = containerName(project, order.container, order.epoch);
+  await watchContainer(ports, project, { order, name }, signal);
   const reached = reachedPorts(order.spec);
   if (reached.length === 0) return;
-  const view = await ports.docker.inspect(
-    containerName(project, order.container, order.epoch),
-    signal,
-  );
+  const view = await ports.docker.inspect(name, signal);
   const address = view?.state === "running" ? view.addresses[0] : undefined;
   if (address === undefined) return;
+  const maySpeak = () => isLeaseGood(order, ports.lease.session());
+  const speech = order.leases.length > 0 ? { maySpeak } : {};
   await ports.gates.open({
     project,
     container: order.container,
@@ -162,8 +168,9 @@ const openGate = async (
       hostAddress: ports.bindAddress,
       hostPort,
       target: { address, port: containerPort },
+      ...speech,
     })),
-    inside: { address, ports: reached },
+    inside: { address, ports: reached, ...speech },
     stopGraceMs: order.spec.stopGracePeriodMs,
   });
   ports.log.info({ project, container: order.container, epoch: order.epoch }, "gate.opened");

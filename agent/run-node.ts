@@ -22,6 +22,7 @@ import { createSnapshotKeeper } from "./keep-snapshots.ts";
 import { localContext, localSqsEvent } from "./local-context.ts";
 import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
 import { refuseClone } from "./refuse-clone.ts";
+import { createBranchTeller } from "./tell-branches.ts";
 import { tendCaches } from "./tend-caches.ts";
 
 /** A project in a deploy is looked at this often, should its messages be lost. */
@@ -42,6 +43,7 @@ export const createNodeAgent = (
 ): NodeAgent => {
   const perform = createStepRunner(ports, signal);
   const measure = createMeasureVolume(ports);
+  const branches = createBranchTeller(ports);
   const watched = new Set<ProjectId>();
   const keeper = createSnapshotKeeper(ports, signal);
   const look = async (project: ProjectId): Promise<void> => {
@@ -55,7 +57,8 @@ export const createNodeAgent = (
         ports.log.error({ project, deploy: deployId, step, err: error }, "step.retried"),
       );
     }
-    if (isSettled(ports, state)) watched.delete(project);
+    const isTold = await branches.tell(state, signal);
+    if (isTold && isSettled(ports, state)) watched.delete(project);
     else watched.add(project);
   };
   const lookSafely = (project: ProjectId): Promise<void> =>
@@ -71,9 +74,14 @@ export const createNodeAgent = (
     await perform(message);
     await look(message.project);
   };
+  let session = ports.lease.session();
   const watch = async (): Promise<void> => {
     while (!signal.aborted) {
       await sleep(WATCH_EVERY_MS, signal);
+      if (session !== ports.lease.session()) {
+        session = ports.lease.session();
+        for (const project of await findProjects(ports, signal)) watched.add(project);
+      }
       await Promise.all([...watched].map(lookSafely));
     }
   };
@@ -91,7 +99,7 @@ export const createNodeAgent = (
     while (!signal.aborted) {
       if (hasBeaten) {
         await refuseClone(ports, signal).catch((error: unknown) => {
-          if (error instanceof TerminalError) throw error;
+          if (error instanceof TerminalError && error.code === "node-cloned") throw error;
         });
       }
       try {
@@ -131,10 +139,12 @@ const findProjects = async (ports: AgentPorts, signal: AbortSignal): Promise<Pro
 const isSettled = (ports: AgentPorts, state: ProjectState): boolean => {
   if (state.deploy !== null) return false;
   const open = ports.gates.list(state.project);
+  const session = ports.lease.session();
   return assignNode(state, ports.node).run.every(
     (order) =>
-      reachedPorts(order.spec).length === 0 ||
-      open.some((gate) => gate.container === order.container && gate.epoch === order.epoch),
+      order.leases.every((known) => known.session === session) &&
+      (reachedPorts(order.spec).length === 0 ||
+        open.some((gate) => gate.container === order.container && gate.epoch === order.epoch)),
   );
 };
 

@@ -76,6 +76,11 @@ const Environment = z.object({
   BAGAGE_NODE_DOOR_PORT: z.coerce.number().int().min(1).max(65_535).default(7_482),
   /** key=value by comma, for placement constraints. */
   BAGAGE_NODE_LABELS: labels.default({}),
+  /**
+   * Seconds that this node's lease holds without a renewal. Shorter: volumes with
+   * `on_node_loss: restore` go on sooner elsewhere, and an outage of the store stops them sooner.
+   */
+  BAGAGE_LEASE_S: z.coerce.number().int().min(3).max(600).default(30),
   BAGAGE_DOCKER_SOCKET: z.string().startsWith("/").default("/var/run/docker.sock"),
   /** Repositories by path or file://: only for an operator who trusts all who add projects. */
   BAGAGE_ALLOW_LOCAL_REPOSITORIES: z.stringbool().default(false),
@@ -142,6 +147,7 @@ export interface Config {
     readonly doorPort: number;
     readonly labels: Readonly<Record<string, string>>;
     readonly dockerSocket: string;
+    readonly leaseMs: number;
   };
   readonly edge: {
     readonly id: NodeId;
@@ -206,6 +212,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       doorPort: e.BAGAGE_NODE_DOOR_PORT,
       labels: e.BAGAGE_NODE_LABELS,
       dockerSocket: e.BAGAGE_DOCKER_SOCKET,
+      leaseMs: e.BAGAGE_LEASE_S * 1_000,
     },
     edge: {
       id: e.BAGAGE_EDGE,

@@ -4,7 +4,16 @@
  */
 import * as z from "zod";
 import type { StepKind } from "../workflows/deploy/steps.ts";
-import { CommitId, DeployId, NodeId, ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
+import {
+  CommitId,
+  DeployId,
+  LeaseSession,
+  NodeId,
+  ProjectId,
+  SnapshotId,
+  VolumeName,
+} from "../workflows/ids.ts";
+import { Branch } from "../workflows/record.ts";
 import { MeasureRequestId } from "./measure-volume/measure-result.ts";
 
 const version = z.literal(1).default(1);
@@ -75,6 +84,33 @@ export const EventsHint = z.strictObject({
   project: ProjectId,
 });
 
+/** A node's lease object has news of what it guards; read it. */
+export const LeaseHeld = z.strictObject({
+  type: z.literal("lease.held"),
+  version,
+  project: ProjectId,
+  node: NodeId,
+});
+
+/** The session of a node's lease was seen to its end. It stays over, however late this arrives. */
+export const LeaseExpired = z.strictObject({
+  type: z.literal("lease.expired"),
+  version,
+  project: ProjectId,
+  node: NodeId,
+  session: LeaseSession,
+});
+export type LeaseExpired = z.infer<typeof LeaseExpired>;
+
+/** A node keeps data aside, and says so until the record knows. */
+export const BranchKept = z.strictObject({
+  type: z.literal("branch.kept"),
+  version,
+  project: ProjectId,
+  volume: VolumeName,
+  branch: Branch,
+});
+
 export const ControlMessage = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
@@ -82,6 +118,9 @@ export const ControlMessage = z.discriminatedUnion("type", [
   ProjectHint,
   GarbageHint,
   EventsHint,
+  LeaseHeld,
+  LeaseExpired,
+  BranchKept,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

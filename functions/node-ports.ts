@@ -13,7 +13,13 @@ import type { ObjectStore } from "../volume/object-store.ts";
 import type { DataKeys } from "../volume/sealing.ts";
 import type { SnapshotSummary } from "../volume/write-snapshot.ts";
 import type { ContainerSpec } from "../workflows/container-spec.ts";
-import type { ContainerName, NodeId, ProjectId } from "../workflows/ids.ts";
+import type {
+  ContainerName,
+  LeaseSession,
+  NodeId,
+  ProjectId,
+  VolumeName,
+} from "../workflows/ids.ts";
 import type { WrappingKeys } from "./project-keys.ts";
 
 /** How far the engine is with one volume. */
@@ -72,6 +78,34 @@ export interface GatePort {
   drain(project: ProjectId, container: ContainerName, graceMs: number): Promise<void>;
 }
 
+/** A container by its first process. */
+export interface WatchedContainer {
+  readonly project: ProjectId;
+  readonly name: string;
+  readonly pid: number;
+  /** To end by itself, before it is killed; the lease may leave less. */
+  readonly graceMs: number;
+}
+
+/** This node's right to run volumes that another node may take over. */
+export interface LeasePort {
+  /** The session that holds at this moment; null: none does. */
+  session(): LeaseSession | null;
+  /**
+   * The lease object and the guard know the volumes when this resolves, with the session that holds
+   * then. Throws RetryableError `lease-lost` or `guard-missing`: then nothing of them may start.
+   */
+  cover(
+    project: ProjectId,
+    volumes: readonly VolumeName[],
+    signal: AbortSignal,
+  ): Promise<LeaseSession>;
+  /** The guard will end this container with the session. Idempotent. */
+  watch(container: WatchedContainer): Promise<void>;
+  /** The project has nothing left on this node that could be taken over. */
+  uncover(project: ProjectId): Promise<void>;
+}
+
 export interface NodePorts {
   readonly node: NodeId;
   readonly store: ObjectStore;
@@ -83,6 +117,7 @@ export interface NodePorts {
   readonly processesUsing: (directory: string) => Promise<DirectoryUser[]>;
   readonly volumes: VolumeEngine;
   readonly gates: GatePort;
+  readonly lease: LeasePort;
   /** One at a time per key: starting and fencing of a project, copying of a project, staging. */
   readonly locks: KeyedLock;
   /** Pre-copies under way, so that a drain does not wait for one that nobody needs any more. */

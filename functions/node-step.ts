@@ -21,7 +21,7 @@ export interface StepWork {
   readonly progress: StepProgressWriter;
 }
 
-export type StepFindings = Pick<Report, "volumes" | "containers">;
+export type StepFindings = Pick<Report, "volumes" | "containers" | "lease">;
 
 /**
  * Runs the step and reports it. A TerminalError is a result: the deploy takes its way back. Any

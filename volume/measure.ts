@@ -22,10 +22,13 @@ export interface Measure {
   /** Files that changed, or may have, since the index was written; with their whole size. */
   readonly dirtyFiles: number;
   readonly dirtyBytes: number;
+  /** When the file that was changed last was changed; null: there is none. */
+  readonly changedAtMs: number | null;
 }
 
 /** The thread's other work, and an abort, get their turn after so many entries. */
 const ENTRIES_PER_TURN = 1_000;
+const NS_PER_MS = 1_000_000n;
 
 /**
  * Walks the directory while it may be written to; the answer is as good as that allows. Without an
@@ -38,6 +41,7 @@ export const measureDirectory = async (
   const index = indexFile === null ? null : openIndex(indexFile);
   const cursor = openCursor(index);
   const sum = { files: 0, bytes: 0, dirtyFiles: 0, dirtyBytes: 0 };
+  let changedAtMs: number | null = null;
   const linked = new Set<string>();
   let entries = 0;
   try {
@@ -46,6 +50,7 @@ export const measureDirectory = async (
       if (entries % ENTRIES_PER_TURN === 0) await nextTurn(undefined, { signal });
       const known = cursor.seek(path);
       if (stat.kind !== "file") continue;
+      changedAtMs = Math.max(changedAtMs ?? 0, Number(stat.mtimeNs / NS_PER_MS));
       if (stat.nlink > 1) {
         const inode = `${stat.dev}:${stat.ino}`;
         if (linked.has(inode)) continue;
@@ -59,7 +64,7 @@ export const measureDirectory = async (
       sum.dirtyFiles += 1;
       sum.dirtyBytes += bytes;
     }
-    return sum;
+    return { ...sum, changedAtMs };
   } finally {
     index?.close();
   }

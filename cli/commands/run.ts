@@ -56,10 +56,11 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
     log.error({ err: error }, "door.closed");
     return null;
   });
-  const { ports, volumes } = connectNode(config, connections, door);
+  const { ports, volumes, lease } = connectNode(config, connections, door);
   try {
     await ports.docker.ping(signal);
     await awaitSoleOwner(ports, sleep, signal);
+    await lease.begin(signal);
     const { address, labels } = config.node;
     const identity = { address, doorPort: door?.port, labels, version: VERSION, cordoned: false };
     const agent = createNodeAgent(ports, identity, sleep, signal);
@@ -67,6 +68,7 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
     ports.log.info({ node: config.node.id, version: VERSION }, "node.started");
     await Promise.all([
       agent.run(signal),
+      lease.run(signal).catch(ignoreAbort(signal)),
       consumeQueue(
         {
           queue,
@@ -83,6 +85,10 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
     await volumes.stop();
     await lock.release();
   }
+};
+
+const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted) throw error;
 };
 
 export const serveCommand: CommandModule = {

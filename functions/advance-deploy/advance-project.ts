@@ -9,7 +9,7 @@ import { decide } from "../../workflows/deploy/decide.ts";
 import { type Duty, duties } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
-import { type ProjectId, Revision } from "../../workflows/ids.ts";
+import { type NodeId, type ProjectId, Revision } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
@@ -26,6 +26,7 @@ import { forgetProgress } from "./forget-progress.ts";
 import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
+import { readHeldLease } from "./read-lease.ts";
 import { readPending } from "./read-pending.ts";
 
 const CONFLICTS_MAX = 100;
@@ -37,6 +38,8 @@ export interface AdvanceRequest {
   readonly requestId?: string | undefined;
   /** An input that came with the message itself. */
   readonly input?: Input | undefined;
+  /** A node whose lease object is to be read. */
+  readonly leaseOf?: NodeId | undefined;
   readonly resend: boolean;
 }
 
@@ -149,6 +152,9 @@ const foldInputs = async (
     events.push(...decision.events);
   };
   fold(request?.input ?? null);
+  if (request?.leaseOf !== undefined) {
+    fold(await readHeldLease(ports, state, request.leaseOf, signal));
+  }
   if (request?.requestId !== undefined) {
     fold(await readPending(ports, state, request.requestId, signal));
   }

@@ -2,11 +2,12 @@
 import type { SQSRecord } from "aws-lambda";
 import { collectProject } from "../collect-garbage/collect-project.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { ControlMessage, type DeployRequested } from "../messages.ts";
+import { ControlMessage, type DeployRequested, nodeQueue } from "../messages.ts";
 import { publishEvents } from "../publish-events/publish-events.ts";
 import { recordRequest } from "../request-deploy.ts";
 import { snapshotRequestId } from "../snapshot-volume/snapshot-report-id.ts";
 import { advanceProject } from "./advance-project.ts";
+import { readExpiredLease } from "./read-lease.ts";
 
 export const createHandleControlMessage =
   (ports: ControlPorts) =>
@@ -44,6 +45,27 @@ export const createHandleControlMessage =
         // A subscriber that is behind is told when the sweep comes by again.
         await publishEvents(ports, message.project, signal);
         return;
+      case "lease.held": {
+        const { project, node } = message;
+        await advanceProject(ports, { project, leaseOf: node, resend: false }, signal);
+        const hint = { type: "node.hint", version: 1, project };
+        await ports.send(nodeQueue(node), hint, signal);
+        return;
+      }
+      case "lease.expired": {
+        const { project, node } = message;
+        const input = await readExpiredLease(ports, message, signal);
+        if (input === null) return;
+        const { refusal } = await advanceProject(ports, { project, input, resend: false }, signal);
+        if (refusal !== null) ports.log.error({ project, node, ...refusal }, "failover.refused");
+        return;
+      }
+      case "branch.kept": {
+        const { project, volume, branch } = message;
+        const input = { type: "branch.kept" as const, volume, branch };
+        await advanceProject(ports, { project, input, resend: false }, signal);
+        return;
+      }
       case "project.hint": {
         const { project, requestId, resend } = message;
         const { refusal } = await advanceProject(ports, { project, requestId, resend }, signal);

@@ -63,6 +63,7 @@ const measureVolume = async (
   if (!copies.some(({ path }) => path === live)) return null;
   const since = await chooseParent(live, new Set(snapshots.map(({ id }) => id)));
   const indexFile = since === null ? null : indexPath(live, since);
-  const measure = await ports.volumes.measure({ directory: dataPath(live), indexFile }, signal);
-  return { ...measure, since };
+  const request = { directory: dataPath(live), indexFile };
+  const { files, bytes, dirtyFiles, dirtyBytes } = await ports.volumes.measure(request, signal);
+  return { files, bytes, dirtyFiles, dirtyBytes, since };
 };

@@ -4,13 +4,21 @@
  */
 import { dataPath } from "../../adapters/node-disk.ts";
 import { TerminalError } from "../../volume/errors.ts";
-import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
+import type { LeaseSession, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { RunOrder } from "../../workflows/node/assignment.ts";
 import { isStartAllowed } from "../../workflows/node/reconcile.ts";
 import { containerLabels, containerName } from "../container-names.ts";
+import { coverOrder, watchContainer } from "../cover-order.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
 import { materialise } from "../volume-copies.ts";
+
+export interface StartedContainer {
+  readonly name: string;
+  readonly imageId: string;
+  /** The session of the node's lease that it was started under; null: it needs none. */
+  readonly lease: LeaseSession | null;
+}
 
 /** Call with the project's lock held. Idempotent. */
 export const startContainer = async (
@@ -18,7 +26,8 @@ export const startContainer = async (
   project: ProjectId,
   order: RunOrder,
   signal: AbortSignal,
-): Promise<{ readonly name: string; readonly imageId: string }> => {
+): Promise<StartedContainer> => {
+  const lease = await coverOrder(ports, project, order, signal);
   // Before anything is made on the disk: a directory of a past epoch would pass for the data of now.
   await refuseIfFenced(ports, project, order);
   const sources = new Map<VolumeName, string>();
@@ -58,7 +67,8 @@ export const startContainer = async (
   // Once more, at the last moment: whatever asked for this start may be long past.
   await refuseIfFenced(ports, project, order);
   await ports.docker.startContainer(name, signal);
-  return { name, imageId };
+  await watchContainer(ports, project, { order, name }, signal);
+  return { name, imageId, lease };
 };
 
 const refuseIfFenced = async (ports: NodePorts, project: ProjectId, order: RunOrder) => {

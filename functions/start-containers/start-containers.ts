@@ -10,7 +10,7 @@ import { bringIn } from "../bring-in/bring-in.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
-import { startContainer } from "./start-container.ts";
+import { type StartedContainer, startContainer } from "./start-container.ts";
 
 /** How long a container may take to its first success, beyond the start period that its file gives. */
 const HEALTH_TIMEOUT_MS = 60_000;
@@ -35,10 +35,11 @@ const startAll = async (
   const started = await ports.locks.run(`project ${project}`, async () => {
     await ports.fences.raise(project, work.assignment.fences);
     if (!isReturn) await bringIn(ports, work.state, orders, signal);
-    const done: { order: RunOrder; name: string; outcome: ContainerOutcome }[] = [];
+    const done: (StartedContainer & { order: RunOrder; outcome: ContainerOutcome })[] = [];
     for (const order of orders) {
-      const { name, imageId } = await tryStart(ports, work, order, isReturn, signal);
-      done.push({ order, name, outcome: { startedAtMs: ports.nowMs(), imageId } });
+      const one = await tryStart(ports, work, order, isReturn, signal);
+      const outcome = { startedAtMs: ports.nowMs(), imageId: one.imageId };
+      done.push({ ...one, order, outcome });
     }
     return done;
   });
@@ -50,7 +51,9 @@ const startAll = async (
     })),
   );
   for (const { order, outcome } of outcomes) containers[order.container] = outcome;
-  return { volumes: {}, containers };
+  const sessions = started.flatMap(({ lease }) => (lease === null ? [] : [lease]));
+  const [lease] = sessions.sort((a, b) => a - b);
+  return { volumes: {}, containers, ...(lease !== undefined && { lease }) };
 };
 
 /** On the way back there is nothing to fall back on: an obstacle is waited out, never reported. */

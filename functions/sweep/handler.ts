@@ -1,6 +1,8 @@
 /** The timer's handler, the same under Lambda and under the local runtime. */
 import middy from "@middy/core";
+import { systemClock } from "../../adapters/clock.ts";
 import type { ControlPorts } from "../control-ports.ts";
+import { createLeaseWatch } from "./find-expired-leases.ts";
 import { sweep } from "./sweep.ts";
 
 /** What a schedule sends; nothing in it is needed. */
@@ -9,7 +11,11 @@ export type ScheduledEvent = object;
 export const createHandler = (
   ports: Pick<ControlPorts, "store" | "send" | "log">,
   processSignal: AbortSignal = new AbortController().signal,
-) =>
-  middy<ScheduledEvent, { readonly hints: number }>().handler((_event, _context, { signal }) =>
-    sweep(ports, AbortSignal.any([signal, processSignal])),
+  monotonicMs: () => number = () => systemClock.monotonicMs(),
+) => {
+  const leases = createLeaseWatch(monotonicMs);
+  return middy<ScheduledEvent, { readonly hints: number }>().handler(
+    (_event, _context, { signal }) =>
+      sweep(ports, AbortSignal.any([signal, processSignal]), leases),
   );
+};

@@ -1,15 +1,18 @@
 /**
  * The backstop for lost messages: on a timer, hints again at every request that no record holds yet
- * and at every project with outstanding duties. A project at rest is not even looked at.
+ * and at every project with outstanding duties, and tells of nodes whose lease is over. A project at
+ * rest is not even looked at.
  */
 import { OPEN_PREFIX, PENDING_PREFIX } from "../../adapters/store-keys.ts";
 import { ProjectId } from "../../workflows/ids.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { CONTROL_QUEUE, type ProjectHint } from "../messages.ts";
+import type { LeaseWatch } from "./find-expired-leases.ts";
 
 export const sweep = async (
   ports: Pick<ControlPorts, "store" | "send" | "log">,
   signal: AbortSignal,
+  leases?: LeaseWatch,
 ): Promise<{ readonly hints: number }> => {
   let hints = 0;
   const send = async (name: string, requestId?: string): Promise<void> => {
@@ -34,6 +37,10 @@ export const sweep = async (
     open.add(key.slice(OPEN_PREFIX.length).split("/")[0] ?? "");
   }
   for (const name of open) await send(name);
+  for (const expired of (await leases?.look(ports, [...open], signal)) ?? []) {
+    await ports.send(CONTROL_QUEUE, expired, signal);
+    hints += 1;
+  }
   if (hints > 0) ports.log.info({ hints }, "sweep.hinted");
   return { hints };
 };

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { ProcessIdentity } from "../../adapters/process-identity.ts";
 import { TerminalError } from "../../volume/errors.ts";
-import { ProcessIdentity } from "./processes.ts";
 
 /** Sockets lie here too: a work tree's path may be longer than a socket's name can be. */
 const RUN_DIRECTORY = "/run/bagage";

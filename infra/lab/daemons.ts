@@ -6,10 +6,15 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  identifyProcess,
+  isAlive,
+  ProcessIdentity,
+  signalProcess,
+} from "../../adapters/process-identity.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { lastLines } from "./command.ts";
 import { inNamespace } from "./network.ts";
-import { identifyProcess, isAlive, ProcessIdentity, signalProcess } from "./processes.ts";
 import { waitUntil } from "./wait-until.ts";
 
 export interface DaemonSpec {

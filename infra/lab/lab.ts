@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { identifyProcess } from "../../adapters/process-identity.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { type S3Description, startCeph } from "./ceph.ts";
 import { type Claim, claimLab } from "./claims.ts";
@@ -23,7 +24,6 @@ import { dockerSocket, startDockerEngine } from "./docker-engine.ts";
 import { fetchElasticMq, type SqsDescription, startElasticMq } from "./elasticmq.ts";
 import { loadImages, prepareImages } from "./images.ts";
 import { createNetwork, labHost, machineAddress, NODE_NAMES, type NodeName } from "./network.ts";
-import { identifyProcess } from "./processes.ts";
 import { isLabAlive, removeDeadLabs, removeLab } from "./remove-lab.ts";
 
 export interface LabParts {

@@ -5,6 +5,7 @@
  */
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { identifyProcess, isAlive } from "../../adapters/process-identity.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { removeCgroup } from "./cgroups.ts";
 import { type Claim, listClaims, releaseClaim, runDirectory } from "./claims.ts";
@@ -18,7 +19,6 @@ import {
   namespacePids,
   removeNetwork,
 } from "./network.ts";
-import { identifyProcess, isAlive } from "./processes.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const END_TIMEOUT_MS = 30_000;

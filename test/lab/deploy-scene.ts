@@ -98,12 +98,14 @@ const removeContainers = async (socketPath: string, project: string): Promise<vo
 
 export interface AppOptions {
   readonly tag: string;
-  readonly node: string;
+  /** The only node that it may run on; null: any. */
+  readonly node: string | null;
   readonly port: number;
+  readonly onNodeLoss?: "wait" | "restore";
 }
 
-/** The demonstration's application, tied to a node, in the form a user would write. */
-export const appFile = ({ tag, node, port }: AppOptions): string => `web:
+/** The demonstration's application, in the form a user would write. */
+export const appFile = ({ tag, node, port, onNodeLoss }: AppOptions): string => `web:
     image: bagage-demo:${tag}
     ports:
     - "${port}:8080"
@@ -114,11 +116,11 @@ export const appFile = ({ tag, node, port }: AppOptions): string => `web:
     stop_grace_period: 5s
     deploy:
       placement:
-        constraints:
-        - node.id == ${node}
+        constraints: ${node === null ? "[]" : `["node.id == ${node}"]`}
     volumes:
     - name: mes_data
       path: /var/lib/data
+      on_node_loss: ${onNodeLoss ?? "wait"}
 `;
 
 /** Adds a note through the application's published port; its text is then acknowledged. */

@@ -18,6 +18,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { identifyProcess } from "../../adapters/process-identity.ts";
 import { cgroupPids } from "../../infra/lab/cgroups.ts";
 import { type Claim, listClaims, runDirectory } from "../../infra/lab/claims.ts";
 import { runCommand } from "../../infra/lab/command.ts";
@@ -25,7 +26,6 @@ import type { Lab, LabStore } from "../../infra/lab/connect-lab.ts";
 import { LAB_IMAGES } from "../../infra/lab/images.ts";
 import { attachLab, attachOrStartLab, descriptionFile, FULL_LAB } from "../../infra/lab/lab.ts";
 import { labNamespaces } from "../../infra/lab/network.ts";
-import { identifyProcess } from "../../infra/lab/processes.ts";
 import { labPids, mountsBelow, removeDeadLabs } from "../../infra/lab/remove-lab.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 

@@ -118,6 +118,7 @@ const portsOf = (site: Site, node: Node, process: Process, bootId: string): Agen
     processesUsing: async (directory) => strangersIn(node, directory),
     volumes: engineOf(site, node, process, store),
     gates: gatesOf(site, node, process),
+    lease: NO_LEASE,
     bindAddress: "0.0.0.0",
     restarts: createBackoff(nowMs),
     locks: createKeyedLock(),
@@ -131,6 +132,16 @@ const portsOf = (site: Site, node: Node, process: Process, bootId: string): Agen
     newToken: () => world.random.uuid().slice(0, 8),
     log: site.log,
   };
+};
+
+/** Volumes of a simulation wait for their node: none of them needs a lease. */
+const NO_LEASE: AgentPorts["lease"] = {
+  session: () => null,
+  cover: async () => {
+    throw new Error("no volume may be failed over here");
+  },
+  watch: async () => undefined,
+  uncover: async () => undefined,
 };
 
 const NO_FENCES = { containers: {}, volumes: {} };
@@ -213,6 +224,7 @@ const gatesOf = ({ world }: Site, node: Node, process: Process): GateRegistry =>
   };
   return {
     close,
+    cut: close,
     drain: async (project, container) => close(project, container),
     open: (gate) =>
       process.call(

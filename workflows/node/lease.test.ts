@@ -7,6 +7,7 @@ import {
   guardedProjects,
   guardedVolumes,
   type Lease,
+  renewEveryMs,
   type SeenLeases,
   stopWithinMs,
   watchLeases,
@@ -47,6 +48,14 @@ test("30: what is guarded has stopped before anybody may take the session for ov
     const stoppedAtMs = guardAfterMs(ttlMs) + stopWithinMs(ttlMs);
     const slowClock = 1.1;
     expect(stoppedAtMs * slowClock).toBeLessThan(expireAfterMs(ttlMs));
+  }
+});
+
+/** A third of 8 s was once given to a timer that takes whole milliseconds only: no lease was held. */
+test("all times of a lease are whole milliseconds, whatever its length", () => {
+  for (let ttlMs = 3_000; ttlMs <= 600_000; ttlMs += 1_000) {
+    const times = [renewEveryMs, guardAfterMs, stopWithinMs, expireAfterMs].map((of) => of(ttlMs));
+    expect(times.every(Number.isInteger)).toBe(true);
   }
 });
 

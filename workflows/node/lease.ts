@@ -19,20 +19,20 @@ export const Lease = z.strictObject({
 export type Lease = z.infer<typeof Lease>;
 
 /** Several renewals may fail before anything is stopped. */
-export const renewEveryMs = (ttlMs: number): number => ttlMs / 3;
+export const renewEveryMs = (ttlMs: number): number => Math.floor(ttlMs / 3);
 
 /** From the sending of the last renewal that succeeded until gates close and containers stop. */
-export const guardAfterMs = (ttlMs: number): number => (ttlMs * 5) / 6;
+export const guardAfterMs = (ttlMs: number): number => Math.floor((ttlMs * 5) / 6);
 
 /** Within this all that the guard watches has ended, whatever grace period it asks for. */
-export const stopWithinMs = (ttlMs: number): number => ttlMs / 3;
+export const stopWithinMs = (ttlMs: number): number => Math.floor(ttlMs / 3);
 
 /**
  * From the sight of the last renewal until the session is over for certain: the lease, the time to
  * stop, and a tenth of it for clocks that do not run at the same pace.
  */
 export const expireAfterMs = (ttlMs: number): number =>
-  ttlMs + stopWithinMs(ttlMs) + (ttlMs * 2) / 15;
+  ttlMs + stopWithinMs(ttlMs) + Math.ceil((ttlMs * 2) / 15);
 
 /** What was seen last of each node's lease, and when by the watcher's own clock. */
 export type SeenLeases = ReadonlyMap<NodeId, { readonly lease: Lease; readonly sinceMs: number }>;

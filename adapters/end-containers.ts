@@ -1,0 +1,27 @@
+/**
+ * Ends containers without their engine, which may be stuck: signals to each one's first process, with
+ * which the kernel ends all others in it. Idempotent.
+ */
+import type { Clock } from "./clock.ts";
+import type { GuardedContainer } from "./guard-file.ts";
+import { isAlive, signalProcess } from "./process-identity.ts";
+
+const LOOK_EVERY_MS = 50;
+
+/** Resolves when none of them is alive any more. */
+export const endContainers = async (
+  containers: readonly GuardedContainer[],
+  { monotonicMs, sleep }: Pick<Clock, "monotonicMs" | "sleep">,
+  signal: AbortSignal,
+): Promise<void> => {
+  const beganMs = monotonicMs();
+  for (const { init } of containers) signalProcess(init, "SIGTERM");
+  for (;;) {
+    const alive = containers.filter(({ init }) => isAlive(init));
+    if (alive.length === 0) return;
+    for (const { init, graceMs } of alive) {
+      if (monotonicMs() - beganMs >= graceMs) signalProcess(init, "SIGKILL");
+    }
+    await sleep(LOOK_EVERY_MS, signal);
+  }
+};

@@ -1,0 +1,21 @@
+/** Which failures of the store may pass by themselves. */
+import { expect, test } from "vitest";
+import { RetryableError, TerminalError } from "../volume/errors.ts";
+import { translateS3Error } from "./s3-errors.ts";
+
+const failure = (fields: Readonly<Record<string, unknown>>): Error =>
+  Object.assign(new Error("it failed"), fields);
+
+/** EINVAL was once taken for final: a node whose route led into nothing gave up for good. */
+test.for(["EINVAL", "EACCES", "ENETDOWN", "ENETUNREACH", "ECONNREFUSED"])(
+  "a connection that can't be made (%s) may be made later",
+  (code) => {
+    const error = failure({ code, syscall: "connect" });
+    expect(translateS3Error("GET a", error)).toBeInstanceOf(RetryableError);
+  },
+);
+
+test("what the store itself refuses stays refused", () => {
+  const error = failure({ name: "AccessDenied", $metadata: { httpStatusCode: 403 } });
+  expect(translateS3Error("GET a", error)).toBeInstanceOf(TerminalError);
+});

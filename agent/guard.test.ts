@@ -1,0 +1,132 @@
+/** The guard with real processes: what it ends when the lease runs out, and what it leaves alone. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
+import { systemClock } from "../adapters/clock.ts";
+import { type GuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
+import { identifyProcess, type ProcessIdentity } from "../adapters/process-identity.ts";
+import { LeaseSession, ProjectId } from "../workflows/ids.ts";
+import { runGuard } from "./guard.ts";
+import { ensureGuard } from "./start-guard.ts";
+
+const signal = AbortSignal.timeout(60_000);
+let root: string;
+let children: ChildProcess[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "bagage-guard-"));
+  children = [];
+});
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** A process that ends at SIGTERM, or only at SIGKILL. */
+const start = (isStubborn = false): { child: ChildProcess; identity: ProcessIdentity } => {
+  const child = isStubborn
+    ? spawn("sh", ["-c", "trap '' TERM; while :; do sleep 1; done"])
+    : spawn("sleep", ["600"]);
+  children.push(child);
+  const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+  if (identity === undefined) throw new Error("it did not start");
+  return { child, identity };
+};
+const isEnded = (child: ChildProcess): boolean =>
+  child.exitCode !== null || child.signalCode !== null;
+
+const orders = (agent: ProcessIdentity, more: Partial<GuardOrders> = {}): GuardOrders => ({
+  bootId: "this-boot",
+  session: LeaseSession.parse(1),
+  deadlineMs: bootTimeMs() - 1,
+  isLapsed: false,
+  agentGraceMs: 50,
+  agent,
+  guards: [],
+  containers: [],
+  ...more,
+});
+const guarded = (name: string, init: ProcessIdentity, graceMs = 5_000) => ({
+  project: ProjectId.parse("p"),
+  name,
+  init,
+  graceMs,
+});
+const guard = (until: AbortSignal = signal): Promise<void> =>
+  runGuard(
+    { root, bootId: "this-boot", bootTimeMs, clock: systemClock, say: () => undefined },
+    until,
+  );
+
+test("30: when the lease runs out the containers end, and an agent that is stuck", async () => {
+  const agent = start();
+  const gentle = start();
+  const stubborn = start(true);
+  agent.child.kill("SIGSTOP");
+  const containers = [guarded("a", gentle.identity), guarded("b", stubborn.identity, 100)];
+  await writeGuardOrders(root, orders(agent.identity, { containers }));
+  await guard();
+  expect([agent.child, gentle.child, stubborn.child].map(isEnded)).toEqual([true, true, true]);
+  expect(agent.child.signalCode).toBe("SIGKILL");
+  expect(gentle.child.signalCode).toBe("SIGTERM");
+});
+
+test("an agent that has closed its gates by itself is left alone", async () => {
+  const agent = start();
+  const container = start();
+  const containers = [guarded("a", container.identity)];
+  await writeGuardOrders(root, orders(agent.identity, { isLapsed: true, containers }));
+  const control = new AbortController();
+  const running = guard(control.signal).catch(() => undefined);
+  await expect.poll(() => isEnded(container.child), { timeout: 10_000 }).toBe(true);
+  await delay(200);
+  expect(isEnded(agent.child)).toBe(false);
+  control.abort();
+  await running;
+});
+
+test("before the deadline nothing ends, and a renewal moves it on", async () => {
+  const agent = start();
+  const container = start();
+  const containers = [guarded("a", container.identity)];
+  const soon = orders(agent.identity, { deadlineMs: bootTimeMs() + 700, containers });
+  await writeGuardOrders(root, soon);
+  const control = new AbortController();
+  const running = guard(control.signal).catch(() => undefined);
+  await writeGuardOrders(root, { ...soon, deadlineMs: bootTimeMs() + 60_000 });
+  await delay(1_200);
+  expect([agent.child, container.child].map(isEnded)).toEqual([false, false]);
+  control.abort();
+  await running;
+});
+
+test("orders of another boot are nobody's: its processes are gone, and others have their pids", async () => {
+  const container = start();
+  const containers = [guarded("a", container.identity)];
+  await writeGuardOrders(root, orders(container.identity, { bootId: "before", containers }));
+  await guard();
+  expect(isEnded(container.child)).toBe(false);
+});
+
+test("the guard is a process of its own, one for a root, and outlives whoever started it", async () => {
+  const agent = start();
+  const container = start();
+  await writeGuardOrders(
+    root,
+    orders(agent.identity, {
+      bootId: readBootId(),
+      deadlineMs: bootTimeMs() + 4_000,
+      containers: [guarded("a", container.identity)],
+    }),
+  );
+  await Promise.all([
+    ensureGuard(root, systemClock, signal),
+    ensureGuard(root, systemClock, signal),
+  ]);
+  agent.child.kill("SIGKILL");
+  await expect.poll(() => isEnded(container.child), { timeout: 20_000 }).toBe(true);
+});

@@ -1,0 +1,66 @@
+/**
+ * The guard of a node: a process of its own that holds the lease's deadline when the agent can't, be
+ * it dead, stuck or stopped. It reads nothing but the agent's orders, needs neither store nor engine,
+ * and ends when there is nothing left to guard and nobody to guard it for.
+ */
+import type { Clock } from "../adapters/clock.ts";
+import { endContainers } from "../adapters/end-containers.ts";
+import { type GuardOrders, readGuardOrders } from "../adapters/guard-file.ts";
+import { isAlive, signalProcess } from "../adapters/process-identity.ts";
+
+export interface GuardPorts {
+  readonly root: string;
+  readonly bootId: string;
+  readonly bootTimeMs: () => number;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
+  /** One line an event, for whoever reads the agent's log. */
+  readonly say: (event: string, data: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Orders are read again at least this often. */
+const LOOK_EVERY_MS = 500;
+const LOOK_SOON_MS = 20;
+
+/** Runs until nothing is left to guard. */
+export const runGuard = async (ports: GuardPorts, signal: AbortSignal): Promise<void> => {
+  for (;;) {
+    const orders = await readGuardOrders(ports.root);
+    if (orders === null || orders.bootId !== ports.bootId) return;
+    const leftMs = orders.deadlineMs - ports.bootTimeMs();
+    if (leftMs <= 0) await strike(ports, orders, signal);
+    const isWatched = isAlive(orders.agent) || orders.containers.some(({ init }) => isAlive(init));
+    if (!isWatched) return;
+    const waitMs = leftMs > 0 ? Math.max(LOOK_SOON_MS, Math.min(leftMs, LOOK_EVERY_MS)) : 0;
+    await ports.clock.sleep(waitMs === 0 ? LOOK_EVERY_MS : waitMs, signal);
+  }
+};
+
+/** The containers end, and with them an agent that has not closed its gates by itself. */
+const strike = async (
+  ports: GuardPorts,
+  orders: GuardOrders,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { session } = orders;
+  const alive = orders.containers.filter(({ init }) => isAlive(init));
+  if (alive.length > 0) {
+    ports.say("guard.stops", { session, containers: alive.map(({ name }) => name) });
+  }
+  const ending = endContainers(alive, ports.clock, signal);
+  await endStuckAgent(ports, orders, signal);
+  await ending;
+};
+
+const endStuckAgent = async (
+  ports: GuardPorts,
+  { session, deadlineMs, agentGraceMs, agent }: GuardOrders,
+  signal: AbortSignal,
+): Promise<void> => {
+  const leftMs = deadlineMs + agentGraceMs - ports.bootTimeMs();
+  if (leftMs > 0) await ports.clock.sleep(leftMs, signal);
+  const now = await readGuardOrders(ports.root);
+  const isStuck = now?.session === session && !now.isLapsed && now.deadlineMs === deadlineMs;
+  if (!isStuck || !isAlive(agent)) return;
+  ports.say("guard.ends-agent", { session, pid: agent.pid });
+  signalProcess(agent, "SIGKILL");
+};

@@ -1,0 +1,129 @@
+/** Keeps the node's lease: takes it up, renews it in time, lets it go in time, and what it covers. */
+import type { Clock } from "../adapters/clock.ts";
+import type { GuardOrders } from "../adapters/guard-file.ts";
+import type { ProcessIdentity } from "../adapters/process-identity.ts";
+import { leaseKey } from "../adapters/store-keys.ts";
+import { readJsonObject } from "../functions/json-object.ts";
+import type { LeasePort, WatchedContainer } from "../functions/node-ports.ts";
+import { LeaseSession, type ProjectId } from "../workflows/ids.ts";
+import { Lease, renewEveryMs, stopWithinMs } from "../workflows/node/lease.ts";
+import {
+  createSession,
+  createTurns,
+  type LeaseSessionPorts,
+  leaseLost,
+  type Session,
+} from "./lease-session.ts";
+
+export interface LeaseKeeperPorts extends LeaseSessionPorts {
+  readonly sleep: Clock["sleep"];
+  readonly identify: (pid: number) => ProcessIdentity | undefined;
+  readonly readOrders: () => Promise<GuardOrders | null>;
+  /** Resolves when a guard is there. */
+  readonly ensureGuard: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface LeaseKeeper extends LeasePort {
+  /** Takes up the session that a former process of this node held, or begins one. */
+  begin(signal: AbortSignal): Promise<void>;
+  /** Renews until the signal aborts. The lease then runs out by itself. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A renewal that got no answer is tried again after this share of the lease. */
+const RETRY_SHARE = 30;
+const LOOK_EVERY_MS = 100;
+
+export const createLeaseKeeper = (ports: LeaseKeeperPorts): LeaseKeeper => {
+  const { node, ttlMs } = ports;
+  const session = createSession(ports);
+  const inTurn = createTurns();
+  const keepRenewing = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        await inTurn(() => session.renew(signal));
+        if (session.orders().containers.length > 0) await ports.ensureGuard(signal);
+        await ports.sleep(renewEveryMs(ttlMs), signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const { session: number } = session.orders();
+        ports.log.warn({ node, session: number, err: error }, "lease.not-renewed");
+        await ports.sleep(Math.ceil(ttlMs / RETRY_SHARE), signal);
+      }
+    }
+  };
+  return {
+    session: () => (session.isHeld() ? session.orders().session : null),
+    begin: (signal) => begin(ports, session, signal),
+    run: async (signal) => {
+      await Promise.all([keepRenewing(signal), holdDeadline(ports, session, signal)]);
+    },
+    cover: async (project, volumes, signal) => {
+      await ports.ensureGuard(signal);
+      return inTurn(async () => {
+        const { guards, session: number } = session.orders();
+        const missing = volumes
+          .map((volume) => `${project}/${volume}`)
+          .filter((name) => !guards.includes(name));
+        if (missing.length === 0 && session.isHeld()) return number;
+        await session.change({ guards: [...guards, ...missing] });
+        return session.renew(signal);
+      });
+    },
+    watch: (container) => inTurn(() => watchOne(ports, session, container)),
+    uncover: (project) => inTurn(() => uncover(session, project)),
+  };
+};
+
+const begin = async (
+  { bootId, node, agent, store, bootTimeMs, readOrders, endContainers }: LeaseKeeperPorts,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> => {
+  const known = await readOrders();
+  const isSameBoot = known?.bootId === bootId;
+  const goesOn = isSameBoot && !known.isLapsed && bootTimeMs() < known.deadlineMs;
+  if (goesOn) return session.change({ ...known, agent });
+  if (isSameBoot) await endContainers(known.containers, signal);
+  const object = await readJsonObject(store, leaseKey(node), Lease, signal);
+  const newest = Math.max(known?.session ?? 0, object?.session ?? 0);
+  await session.change({ session: LeaseSession.parse(newest + 1), guards: known?.guards ?? [] });
+};
+
+const holdDeadline = async (
+  { bootTimeMs, sleep }: LeaseKeeperPorts,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> => {
+  while (!signal.aborted) {
+    session.letGo();
+    const { isLapsed, deadlineMs } = session.orders();
+    const leftMs = isLapsed ? LOOK_EVERY_MS : deadlineMs - bootTimeMs();
+    await sleep(Math.max(1, Math.min(leftMs, LOOK_EVERY_MS)), signal);
+  }
+};
+
+const watchOne = async (
+  { node, ttlMs, identify }: LeaseKeeperPorts,
+  session: Session,
+  { project, name, pid, graceMs }: WatchedContainer,
+): Promise<void> => {
+  if (!session.isHeld()) throw leaseLost(node);
+  const { containers } = session.orders();
+  const init = identify(pid);
+  const known = containers.find((one) => one.name === name);
+  if (init === undefined || known?.init.startTicks === init.startTicks) return;
+  const others = containers.filter((one) => one.name !== name);
+  const one = { project, name, init, graceMs: Math.min(graceMs, stopWithinMs(ttlMs) / 2) };
+  await session.change({ containers: [...others, one] });
+};
+
+const uncover = async (session: Session, project: ProjectId): Promise<void> => {
+  const { guards, containers } = session.orders();
+  const isOther = (name: string): boolean => !name.startsWith(`${project}/`);
+  if (guards.every(isOther)) return;
+  await session.change({
+    guards: guards.filter(isOther),
+    containers: containers.filter((one) => one.project !== project),
+  });
+};

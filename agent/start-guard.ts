@@ -1,0 +1,44 @@
+/** Sees to it that a guard watches over this node's root; starts one where none does. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../adapters/clock.ts";
+import { readGuardIdentity } from "../adapters/guard-file.ts";
+import { isAlive } from "../adapters/process-identity.ts";
+import { RetryableError } from "../volume/errors.ts";
+
+const MAIN = fileURLToPath(new URL("./guard-main.ts", import.meta.url));
+const START_TIMEOUT_MS = 20_000;
+const LOOK_EVERY_MS = 50;
+
+/**
+ * In a session of its own, so that what ends the agent does not end it. Throws RetryableError
+ * `guard-missing` when none comes up: then nothing that needs one may be started.
+ */
+export const ensureGuard = async (
+  root: string,
+  { monotonicMs, sleep }: Pick<Clock, "monotonicMs" | "sleep">,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (await isGuarded(root)) return;
+  const child = spawn(process.execPath, [MAIN, root], {
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  child.on("error", () => undefined); // Seen as a guard that never comes up.
+  child.unref();
+  const deadlineMs = monotonicMs() + START_TIMEOUT_MS;
+  while (!(await isGuarded(root))) {
+    if (monotonicMs() > deadlineMs) {
+      throw new RetryableError("the guard of this node does not start", {
+        code: "guard-missing",
+        hint: `look at the agent's log for its reason`,
+      });
+    }
+    await sleep(LOOK_EVERY_MS, signal);
+  }
+};
+
+const isGuarded = async (root: string): Promise<boolean> => {
+  const identity = await readGuardIdentity(root);
+  return identity !== null && isAlive(identity);
+};
