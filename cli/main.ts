@@ -5,6 +5,8 @@ import * as z from "zod";
 import { ConfigError } from "../functions/config.ts";
 import { BagageError, RetryableError } from "../volume/errors.ts";
 import { cancelCommand } from "./commands/cancel.ts";
+import { cloneCommand } from "./commands/clone.ts";
+import { cpCommand } from "./commands/cp.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { edgeCommand } from "./commands/edge.ts";
@@ -15,6 +17,7 @@ import { nodesCommand } from "./commands/nodes.ts";
 import { planCommand } from "./commands/plan.ts";
 import { projectCommand } from "./commands/project.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { rollbackCommand } from "./commands/rollback.ts";
 import { nodeCommand, serveCommand, upCommand } from "./commands/run.ts";
 import { s3Command } from "./commands/s3.ts";
 import { snapshotCommand } from "./commands/snapshot.ts";
@@ -89,7 +92,10 @@ const parser = yargs(hideBin(process.argv))
   .command(lsCommand)
   .command(diffCommand)
   .command(catCommand)
+  .command(cpCommand)
   .command(restoreCommand)
+  .command(rollbackCommand)
+  .command(cloneCommand)
   .command(verifyCommand)
   .command(gcCommand)
   .command(s3Command)

@@ -1,10 +1,7 @@
-import { randomUUID } from "node:crypto";
 import type { CommandModule } from "yargs";
-import { hintRequest, recordRequest } from "../../functions/request-deploy.ts";
 import { CommitId, NodeId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import { openContext } from "../context.ts";
-import { EXIT } from "../exit-codes.ts";
-import { followDeploy } from "../follow-deploy.ts";
+import { submitDeploy } from "../submit-deploy.ts";
 
 interface Arguments {
   project: string;
@@ -52,30 +49,15 @@ export const deployCommand: CommandModule<object, Arguments> = {
   handler: async (args) => {
     const context = await openContext();
     const { project, state } = await context.loadProject(args.project);
-    const requestId = `cli.${randomUUID()}`;
-    const desired = await recordRequest(
-      context.control,
-      project,
-      {
-        requestId,
-        trigger: "cli",
-        ref: args.ref ?? state.settings.ref,
-        ...(args.commit !== undefined && { commit: CommitId.parse(args.commit) }),
-        ...(args.to !== undefined && { target: NodeId.parse(args.to) }),
-        force: args.force,
-        restore: Object.fromEntries(args.restore.map(parseRestore)),
-        acceptLoss: args.acceptLoss,
-        requestedAtMs: context.control.nowMs(),
-      },
-      context.signal,
-    );
-    await hintRequest(context.control, project, requestId, context.signal);
-    if (args.detach) {
-      process.stdout.write(`${desired.deployId}\n`);
-      process.exitCode = EXIT.ok;
-      return;
-    }
-    process.exitCode = await followDeploy(context, project, desired.deployId, { json: args.json });
+    const wish = {
+      ref: args.ref ?? state.settings.ref,
+      ...(args.commit !== undefined && { commit: CommitId.parse(args.commit) }),
+      ...(args.to !== undefined && { target: NodeId.parse(args.to) }),
+      force: args.force,
+      restore: Object.fromEntries(args.restore.map(parseRestore)),
+      acceptLoss: args.acceptLoss,
+    };
+    process.exitCode = await submitDeploy(context, project, wish, args);
   },
 };
 

@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 import { collectProject } from "../../functions/collect-garbage/collect-project.ts";
+import { releaseSources } from "../../functions/collect-garbage/release-sources.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { openContext } from "../context.ts";
 import { formatBytes } from "../format.ts";
@@ -22,6 +23,7 @@ export const gcCommand: CommandModule<object, Arguments> = {
     const { control, signal, loadProject } = await openContext();
     const { project } = await loadProject(args.project);
     const reports = await collectProject(control, project, args.dryRun, signal);
+    if (!args.dryRun) await releaseSources(control, project, signal);
     if (args.json) {
       process.stdout.write(`${JSON.stringify(reports)}\n`);
       return;

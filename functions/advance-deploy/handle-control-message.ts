@@ -1,6 +1,7 @@
 /** One message of the control queue: an event from outside, or a hint of our own. */
 import type { SQSRecord } from "aws-lambda";
 import { collectProject } from "../collect-garbage/collect-project.ts";
+import { releaseSources } from "../collect-garbage/release-sources.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { ControlMessage, type DeployRequested, nodeQueue } from "../messages.ts";
 import { publishEvents } from "../publish-events/publish-events.ts";
@@ -38,7 +39,8 @@ export const createHandleControlMessage =
       case "garbage.hint": {
         const { project } = message;
         const collected = await collectProject(ports, project, false, signal);
-        ports.log.info({ project, collected }, "garbage.collected");
+        const released = await releaseSources(ports, project, signal);
+        ports.log.info({ project, collected, released }, "garbage.collected");
         return;
       }
       case "events.hint":

@@ -62,7 +62,7 @@ const dropReports = async (
 };
 
 /** Head, restore points, what clones refer to, and what a running deploy has copied, sealed or goes back to. */
-const findRoots = (state: ProjectState, name: VolumeName): string[] => {
+export const findRoots = (state: ProjectState, name: VolumeName): string[] => {
   const volume = state.volumes[name];
   const move = state.deploy?.volumes[name];
   const ids = [

@@ -21,6 +21,7 @@ import { translateSystemError } from "../system-errors.ts";
 import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts";
 import { openSources } from "./open-sources.ts";
 import { openPlacer } from "./place-entries.ts";
+import { selectSubtree } from "./select-subtree.ts";
 
 /** A tick of the file system's clock, twice: what is written later has a later ctime. */
 const SETTLE_MS = 25;
@@ -39,6 +40,8 @@ export interface HydrateOptions {
   readonly indexFile: string;
   /** Another copy of the volume whose unchanged files may be copied; it is only read. */
   readonly base: { readonly directory: string; readonly indexFile: string } | null;
+  /** Only what is at and below this path of the tree, which then is the directory itself. */
+  readonly subtree?: Buffer | undefined;
   readonly fileSystem: FileSystem;
   readonly budget?: Budget;
   readonly onProgress?: (progress: HydrateProgress) => void;
@@ -107,6 +110,7 @@ export const hydrate = async (
         segment.placed.map((read) => read()),
       );
     };
+    const select = selectSubtree(options, signal);
     let claimedBytes = 0;
     for await (const { ref, entries } of readSegments(snapshot, options, counts, signal)) {
       claimedBytes += sizeOf(entries);
@@ -115,7 +119,10 @@ export const hydrate = async (
       }
       digests.push(ref.contentDigest);
       const placed: (() => IndexedEntry)[] = [];
-      for (const entry of entries) placed.push(await placer.place(entry));
+      for (const entry of entries) {
+        const wanted = await select(entry);
+        if (wanted !== null) placed.push(await placer.place(wanted));
+      }
       const flushed = placer.flush();
       flushed.catch(() => undefined);
       pending.push({ ref, placed, flushed });
