@@ -48,7 +48,7 @@ export const createSnapshotKeeper = (ports: AgentPorts, signal: AbortSignal): Sn
       if (kind !== "idle") one.beganAtMs = beganAtMs;
       if (due === null) kept.delete(keyOf(one));
       else one.due = due;
-      one.nextAtMs = nextLook(one.due, kind, beganAtMs);
+      one.nextAtMs = nextLook(one, kind, beganAtMs);
     } catch (error) {
       one.nextAtMs = ports.nowMs() + RETRY_MS;
       const { project, volume } = one;
@@ -99,11 +99,12 @@ const nextBySchedule = ({ due: { everyMs, dueAtMs }, beganAtMs }: Kept): number 
 
 /** A period after this one began; sooner where a request is not answered yet. */
 const nextLook = (
-  { everyMs, dueAtMs, requestIds }: DueSnapshot,
+  { due: { epoch, sequence, everyMs, dueAtMs, requestIds }, reported }: Kept,
   kind: LiveSnapshotResult["kind"],
   beganAtMs: number,
 ): number => {
-  if (kind === "idle" && requestIds.length > 0) return beganAtMs + UNANSWERED_MS;
+  const isOpen = epoch === reported?.epoch && sequence === reported.sequence;
+  if (kind === "idle" && (isOpen || requestIds.length > 0)) return beganAtMs + UNANSWERED_MS;
   if (everyMs === null) return Number.POSITIVE_INFINITY;
   return kind === "idle" ? Math.max(beganAtMs + RETRY_MS, dueAtMs ?? 0) : beganAtMs + everyMs;
 };
