@@ -37,6 +37,7 @@ beforeEach(() => {
     ...{ store, nowMs, newUuid: randomUUID, log: pino({ level: "silent" }) },
     records: openProjectRecords({ store, nowMs, newUuid: randomUUID }),
     git: { resolve: async () => null },
+    events: { post: async () => undefined, setCommitStatus: async () => undefined },
     send: async () => undefined,
   };
 });
