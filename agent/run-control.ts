@@ -4,6 +4,7 @@ import { consumeQueue } from "../adapters/sqs-consumer.ts";
 import { createHandler as createAdvanceHandler } from "../functions/advance-deploy/handler.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
+import type { WrappingKeys } from "../functions/project-keys.ts";
 import { createHandler as createPublishHandler } from "../functions/publish-volume/handler.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
 import { createHandler as createPushHandler } from "../functions/receive-git-push/handler.ts";
@@ -22,6 +23,7 @@ const CLOSE_GRACE_MS = 10_000;
 export interface ControlOptions {
   readonly ports: ControlPorts;
   readonly spaces: SpacePorts;
+  readonly wrappingKeys: WrappingKeys;
   readonly queue: Queue;
   readonly publishQueue: Queue;
   readonly listen: { readonly host: string; readonly port: number };
@@ -65,7 +67,10 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
       },
       signal,
     );
-    const publish = createPublishHandler({ ...ports, spaces: options.spaces }, signal);
+    const publish = createPublishHandler(
+      { ...ports, spaces: options.spaces, wrappingKeys: options.wrappingKeys },
+      signal,
+    );
     const publishing = consumeQueue(
       {
         queue: options.publishQueue,

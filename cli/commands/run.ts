@@ -37,6 +37,7 @@ const runControlPart = async (config: Config, connections: Connections, signal: 
     {
       ports: connections.control,
       spaces: connections.spaces,
+      wrappingKeys: config.wrappingKeys,
       queue: await connections.openQueue(CONTROL_QUEUE, signal),
       publishQueue: await connections.openQueue(PUBLISH_QUEUE, signal),
       listen: config.listen,

@@ -4,6 +4,7 @@ import { publicationKey, volumePrefix } from "../../adapters/store-keys.ts";
 import { comparePaths } from "../../volume/entry.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { diffSnapshots, type EntryDifference, listEntries } from "../../volume/list-entries.ts";
+import type { DataKeys } from "../../volume/sealing.ts";
 import { readSnapshot, type SnapshotPlace } from "../../volume/snapshot.ts";
 import type { SnapshotId } from "../../workflows/ids.ts";
 import { encodeJson, readJsonObject } from "../json-object.ts";
@@ -28,6 +29,7 @@ export interface BringRequest {
   readonly target: SnapshotId;
   readonly base: SnapshotId | null;
   readonly generation: number;
+  readonly keys: DataKeys;
 }
 
 export interface PublishCounts {
@@ -54,7 +56,7 @@ export const bringSnapshot = async (
 ): Promise<PublishCounts> => {
   const { bucket, turn, target, ports, generation } = request;
   const { project, volume } = turn;
-  const source = { store: ports.store, prefix: volumePrefix(project, volume) };
+  const source = { store: ports.store, prefix: volumePrefix(project, volume), keys: request.keys };
   const key = publicationKey(project, volume);
   const stored = await readJsonObject(ports.store, key, PublicationNotes, signal);
   const known = stored?.generation === generation ? stored : null;

@@ -2,11 +2,15 @@
 import { TerminalError } from "../../volume/errors.ts";
 import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { type OwedPublication, owedPublication } from "../../workflows/publish/owed-publication.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
 import type { ControlPorts } from "../control-ports.ts";
+import type { WrappingKeys } from "../project-keys.ts";
 import type { SpacePorts } from "../spaces/space.ts";
 
 export interface PublishPorts extends ControlPorts {
+  /** To what is sealed in the store; in the bucket files are plain. */
+  readonly wrappingKeys: WrappingKeys;
   readonly spaces: SpacePorts;
 }
 
@@ -36,12 +40,13 @@ export const claimTurn = async (
   ports: PublishPorts,
   identity: Identity,
   signal: AbortSignal,
-): Promise<OwedPublication | null> => {
+): Promise<{ readonly owed: OwedPublication; readonly state: ProjectState } | null> => {
   const { project, volume } = identity;
   const input = claimInput(ports, identity);
   const { state, refusal } = await advanceProject(ports, { project, input, resend: false }, signal);
   const claimed = state.volumes[volume];
-  return refusal !== null || claimed === undefined ? null : owedPublication(claimed);
+  const owed = refusal !== null || claimed === undefined ? null : owedPublication(claimed);
+  return owed === null ? null : { owed, state };
 };
 
 export const openTurn = (ports: PublishPorts, identity: Identity): Turn => {

@@ -8,7 +8,9 @@ import { publicationKey } from "../../adapters/store-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { OwedPublication } from "../../workflows/publish/owed-publication.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
+import { unwrapKeys } from "../project-keys.ts";
 import { findSpace, openAsOwner, requireSpace } from "../spaces/space.ts";
 import { leftOutKey, markerKey, publishedPrefix } from "../spaces/space-names.ts";
 import { bringSnapshot, type PublishCounts } from "./bring-snapshot.ts";
@@ -23,13 +25,14 @@ export const publishVolume = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const attempt = ports.newUuid();
-  const owed = await claimTurn(ports, { project, volume, attempt }, signal);
-  if (owed === null) return;
+  const claimed = await claimTurn(ports, { project, volume, attempt }, signal);
+  if (claimed === null) return;
+  const { owed } = claimed;
   const turn = openTurn(ports, { project, volume, attempt });
   const began = ports.nowMs();
   try {
     const snapshotId = owed.kind === "publish" ? owed.target : null;
-    const counts = await perform(ports, turn, owed, signal);
+    const counts = await perform(ports, turn, claimed, signal);
     await finish(ports, turn, { type: "publication.ended", volume, attempt, snapshotId }, signal);
     ports.log.info({ project, volume, ...counts, ms: ports.nowMs() - began }, "volume.published");
   } catch (error) {
@@ -56,7 +59,7 @@ const finish = async (
 const perform = async (
   ports: PublishPorts,
   turn: Turn,
-  owed: OwedPublication,
+  { owed, state }: { readonly owed: OwedPublication; readonly state: ProjectState },
   signal: AbortSignal,
 ): Promise<PublishCounts> => {
   const { project, volume } = turn;
@@ -68,7 +71,10 @@ const perform = async (
   try {
     return owed.kind === "withdraw"
       ? await withdraw(ports, bucket, volume, turn, signal)
-      : await bringSnapshot({ ports, bucket, turn, ...owed }, signal);
+      : await bringSnapshot(
+          { ports, bucket, turn, keys: unwrapKeys(ports.wrappingKeys, state), ...owed },
+          signal,
+        );
   } finally {
     bucket.close();
   }

@@ -18,6 +18,9 @@ export const TEST_PACKAGES = ["acl", "attr", "btrfs-progs", "git", "rsync", "sql
 /** What the benchmarks hold the engine against, and file systems to run on. */
 export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
 
+/** Clients that users of a project's bucket have. */
+export const S3_CLIENT_PACKAGES = ["awscli", "python3-swiftclient", "rclone", "s3cmd", "s3fs"];
+
 /** Another apt may hold the lock; it is waited for this long. */
 const LOCK_TIMEOUT_SECONDS = 300;
 

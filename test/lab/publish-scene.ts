@@ -43,6 +43,7 @@ export const openPublishScene = async (lab: Lab, name: string, signal: AbortSign
     store,
     records,
     spaces,
+    wrappingKeys: [],
     git: { resolve: async () => null },
     events: { post: async () => undefined, setCommitStatus: async () => undefined },
     send: async (_queue, message) => {
