@@ -57,6 +57,13 @@ export const translateS3Error = (what: string, cause: unknown): Error => {
   const { name, message } = cause as ProviderError;
   const text = `store: ${what}: ${name ?? "error"}${message === undefined ? "" : `: ${message}`}`;
   if (isRetryable(cause)) return new RetryableError(text, { code: "store-unavailable", cause });
+  if (name === "QuotaExceeded") {
+    return new TerminalError(text, {
+      code: "store-full",
+      hint: "raise the quota, or make room: bagage gc",
+      cause,
+    });
+  }
   const isDenied = status(cause) === 403;
   return new TerminalError(text, {
     code: isDenied ? "store-denied" : "store-refused",
