@@ -36,7 +36,7 @@ test("a second holder in the same process is refused until the first releases", 
   await (await acquireFileLock(path)).release();
 });
 
-test("fault 36: the second of two agents is told the first one's pid", async () => {
+test("36: the second of two agents is told the first one's pid", async () => {
   const path = join(directory, "agent.lock");
   const holder = await holdElsewhere(path);
   await expect(acquireFileLock(path)).rejects.toMatchObject({

@@ -118,7 +118,7 @@ test("a name is connected to by the address that was judged, whatever the resolv
   expect([...hosts]).toEqual([`git.internal.invalid:${port}`]);
 });
 
-test("fault 47: a name with one private address among public ones is refused", async () => {
+test("47: a name with one private address among public ones is refused", async () => {
   const policy = { allowLocalRepositories: false, allowPrivateNetworks: false };
   for (const address of ["127.0.0.1", "10.0.0.5", "169.254.169.254", "::1", "::ffff:10.0.0.1"]) {
     const resolveHost = async () => ["140.82.121.3", address];
@@ -128,7 +128,7 @@ test("fault 47: a name with one private address among public ones is refused", a
   }
 });
 
-test("fault 47: a redirect is not followed", async () => {
+test("47: a redirect is not followed", async () => {
   let isReached = false;
   const inner = await serve((request, response) => {
     isReached = true;
@@ -160,7 +160,7 @@ test("credentials go to their repository; without them it is denied, without a p
   });
 });
 
-test("fault 53: no error holds the credentials", async () => {
+test("53: no error holds the credentials", async () => {
   const port = await serve((_request, response) => response.writeHead(500).end("no"));
   const credentialsFor = async () =>
     ({ kind: "token", username: "bot", password: "hunter22hunter22" }) as const;

@@ -113,7 +113,7 @@ test("an older commit of the ref is taken, one of another branch is not", async 
   expect(await resolve("refs/heads/side", side)).toMatchObject({ file: bytes("evil") });
 });
 
-test("fault 15: after a force-push the new tip counts; after a delete there is none", async () => {
+test("15: after a force-push the new tip counts; after a delete there is none", async () => {
   const first = await commit({ Deliverous: "1" }, "one");
   push("main");
   expect(await resolve()).toMatchObject({ commit: first });
@@ -157,7 +157,7 @@ test("a file that is too large is refused by its size", async () => {
   await expect(resolve()).rejects.toMatchObject({ name: "TerminalError", code: "file-too-large" });
 });
 
-test("fault 47: a submodule's URL, attributes and filters of the repository run nothing", async () => {
+test("47: a submodule's URL, attributes and filters of the repository run nothing", async () => {
   const trap = join(root, "trapped");
   await commit(
     {
@@ -175,7 +175,7 @@ test("fault 47: a submodule's URL, attributes and filters of the repository run 
   expect(existsSync(trap)).toBe(false);
 });
 
-test("fault 47: refused URLs and odd ref names never reach git", async () => {
+test("47: refused URLs and odd ref names never reach git", async () => {
   const refused = (url: string) => source.resolveRef({ repository: url, ref: MAIN }, signal);
   for (const url of [
     "ext::sh -c id",

@@ -31,7 +31,7 @@ test("an event is one JSON line with its bound ids", () => {
   });
 });
 
-test("fault 53: fields named like secrets, URLs with credentials and known secrets are masked", () => {
+test("53: fields named like secrets, URLs with credentials and known secrets are masked", () => {
   const known = 'k3y"with\\quotes';
   const { logger, lines } = capture([known]);
   const cause = new Error("fetch https://bob:hunter22@git.example/x failed");

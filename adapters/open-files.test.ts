@@ -60,7 +60,7 @@ test("a process that merely holds a descriptor is found, also through a symlinke
   expect(await processesUsing(join(root, "moved"))).toMatchObject([{ pid, how: "fd" }]);
 });
 
-test("fault 37: a process that only maps a file, its descriptor closed, is found", async () => {
+test("37: a process that only maps a file, its descriptor closed, is found", async () => {
   const code =
     "import mmap, os, sys; f = open(sys.argv[1], 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close(); os.closerange(3, 64)";
   const pid = await python(code, join(directory, "deep", "file"));

@@ -34,7 +34,7 @@ test("a login is found by its registry; passwords may hold colons", async () => 
   expect(await readRegistryCredentials(join(directory, "none"), "docker.io")).toBeNull();
 });
 
-test("fault 53: a damaged file is named, not quoted", async () => {
+test("53: a damaged file is named, not quoted", async () => {
   await writeFile(path, `{"auths": {"r": {"auth": "${base64("bot:hunter22")}"`);
   const error = await readRegistryCredentials(path, "r").catch((caught: unknown) => caught);
   expect(error).toMatchObject({ code: "registry-credentials-malformed" });

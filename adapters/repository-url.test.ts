@@ -80,7 +80,7 @@ test.for([
   "https://git_hub.com/a",
   `https://github.com/${"a".repeat(3_000)}`,
   "",
-])("fault 47: %j is refused", (url) => {
+])("47: %j is refused", (url) => {
   expect(() => checkRepositoryUrl(url, STRICT)).toThrow(/is refused/);
 });
 

@@ -67,7 +67,7 @@ test("a request becomes an event of payload format 2.0, its body unchanged", asy
   expect(Buffer.from(`${event?.body}`, "base64").equals(body)).toBe(true);
 });
 
-test("fault 44: a header sent twice arrives as both values, not as the first", async () => {
+test("44: a header sent twice arrives as both values, not as the first", async () => {
   const { server, events } = await start();
   const request = ["GET / HTTP/1.1", "Host: x", "X-Signature: a", "X-Signature: b"];
   await talk(server.port, `${request.join("\r\n")}\r\nConnection: close\r\n\r\n`);
@@ -91,7 +91,7 @@ test("the handler's status, headers, cookies and body are answered", async () =>
   expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual([1, 2, 255]);
 });
 
-test("fault 46: a body that says it is too large is refused before it is sent", async () => {
+test("46: a body that says it is too large is refused before it is sent", async () => {
   const { server, events } = await start();
   const answer = await talk(
     server.port,
@@ -102,7 +102,7 @@ test("fault 46: a body that says it is too large is refused before it is sent", 
   expect(events).toEqual([]);
 });
 
-test("fault 46: a body in chunks is cut at the limit, whatever follows", async () => {
+test("46: a body in chunks is cut at the limit, whatever follows", async () => {
   const { server, events } = await start();
   const chunk = `190\r\n${"x".repeat(400)}\r\n`;
   const head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -110,7 +110,7 @@ test("fault 46: a body in chunks is cut at the limit, whatever follows", async (
   expect(events).toEqual([]);
 });
 
-test("fault 46: a slow sender is cut off, in the headers and in the body", async () => {
+test("46: a slow sender is cut off, in the headers and in the body", async () => {
   const { server, events } = await start({ requestTimeoutMs: 300 });
   const startedAtMs = performance.now();
   const answers = await Promise.all([

@@ -11,12 +11,13 @@ const { scenarioOf } = await import("./simulation/scenario.ts");
 const { simulate } = await import("./simulation/simulate.ts");
 
 const SEEDS = 40;
+const TIMEOUT_MS = 300_000;
 /** Each planted bug is found within so many seeds. */
 const MUTANT_SEEDS_MAX = 10;
 
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
-test(`what must hold, holds in ${SEEDS} simulated worlds`, async () => {
+test(`what must hold, holds in ${SEEDS} simulated worlds`, { timeout: TIMEOUT_MS }, async () => {
   for (const seed of seeds(SEEDS)) {
     const { breaches } = await simulate(scenarioOf(seed));
     expect(breaches, `npm run simulate -- --seed ${seed}`).toEqual([]);

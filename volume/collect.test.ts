@@ -25,7 +25,7 @@ const collect = (pair: VolumePair, roots: readonly string[], more = {}) =>
     signal,
   );
 
-test("every retained snapshot hydrates as it was, whatever was deleted around it", {
+test("41: every retained snapshot hydrates as it was, whatever was deleted around it", {
   timeout: 120_000,
 }, async () => {
   const rounds = fc.array(anyChanges, { minLength: 1, maxLength: 4 });
@@ -69,7 +69,7 @@ const withSnapshot = async (use: (pair: VolumePair, id: string) => Promise<void>
   }
 };
 
-test("what a running attempt of the current epoch wrote stays, though nothing refers to it", async () => {
+test("41: what a running attempt of the current epoch wrote stays, though nothing refers to it", async () => {
   await withSnapshot(async (pair) => {
     const before = pair.store.objects.size;
     await collect(pair, [], { currentEpoch: 1 });

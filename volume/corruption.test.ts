@@ -71,7 +71,7 @@ const withRepository = async (
   }
 };
 
-test("a damaged object fails the hydrate, or the result is right without it", {
+test("8: a damaged object fails the hydrate, or the result is right without it", {
   timeout: TIMEOUT_MS,
 }, async () => {
   await fc.assert(
@@ -103,7 +103,7 @@ test("a damaged object fails the hydrate, or the result is right without it", {
   );
 });
 
-test("an object that the snapshot needs can't be damaged unnoticed", {
+test("8, 10: an object that the snapshot needs can't be damaged unnoticed", {
   timeout: TIMEOUT_MS,
 }, async () => {
   await fc.assert(

@@ -28,7 +28,7 @@ const expectSame = (pair: VolumePair, name: string): void => {
   expect(rsyncDifferences(pair.source, pair.pathOf(name))).toBe("");
 };
 
-test("a tree hydrates as it was", { timeout: TIMEOUT_MS }, async () => {
+test("39: a tree hydrates as it was", { timeout: TIMEOUT_MS }, async () => {
   await fc.assert(
     fc.asyncProperty(anyTree, async (tree) => {
       await withPair(async (pair) => {

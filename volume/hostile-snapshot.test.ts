@@ -1,12 +1,22 @@
 /** Snapshots that no honest program wrote: each is refused, and nothing outside is touched. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { expect, test } from "vitest";
 import { openVolumePair, PREFIX, type VolumePair } from "../test/trees/volume-pair.ts";
 import { createBlockDigests } from "./block-digests.ts";
 import { describeEntry } from "./content-digest.ts";
 import { sha256 } from "./digest.ts";
 import type { Entry } from "./entry.ts";
+import type { ObjectStore } from "./object-store.ts";
 import { encodeSnapshot, type Snapshot } from "./snapshot.ts";
 import { encodeSegment, segmentToJson } from "./tree.ts";
 
@@ -114,7 +124,7 @@ const HOSTILE: readonly (readonly [string, readonly Entry[]])[] = [
   ["a tree without a root", [file("a")]],
 ];
 
-test.for(HOSTILE)("%s is refused", async ([, entries]) => {
+test.for(HOSTILE)("48: %s is refused", async ([, entries]) => {
   await withPair(async (pair) => {
     await plant(pair, entries);
     await expect(pair.hydrateTo("copy", "hostile")).rejects.toMatchObject({
@@ -125,14 +135,52 @@ test.for(HOSTILE)("%s is refused", async ([, entries]) => {
 
 const deep = Array.from({ length: 600 }, (_, i) => directory(`${"d/".repeat(i)}d`));
 
-test("directories nested without end are refused", async () => {
+test("49: directories swapped for links while restoring: no byte goes where the links lead", async () => {
+  let swap = (): void => undefined;
+  const over = (store: ObjectStore): ObjectStore => ({
+    ...store,
+    get: (...call) => {
+      swap();
+      return store.get(...call);
+    },
+  });
+  const pair = openVolumePair(undefined, over);
+  const away = `${pair.scratch}/away`;
+  try {
+    for (const name of ["a", "a/b", "c"]) {
+      mkdirSync(`${pair.source}/${name}`);
+      for (let n = 0; n < 20; n += 1) writeFileSync(`${pair.source}/${name}/f${n}`, `${name}${n}`);
+    }
+    await pair.snapshot();
+    mkdirSync(away);
+    await pair.hydrateTo("copy", "s1");
+    rmSync(`${pair.pathOf("copy")}/a/f1`);
+    let swaps = 0;
+    swap = () => {
+      for (const name of ["a/b", "a", "c"]) {
+        const at = `${pair.pathOf("copy")}/${name}`;
+        if (!existsSync(at) || lstatSync(at).isSymbolicLink()) continue;
+        swaps += 1;
+        renameSync(at, `${pair.scratch}/moved-${swaps}`);
+        symlinkSync(away, at);
+      }
+    };
+    await pair.hydrateTo("copy", "s1").catch(() => undefined);
+    expect(swaps).toBeGreaterThan(0);
+    expect(readdirSync(away)).toEqual([]);
+  } finally {
+    pair.remove();
+  }
+});
+
+test("50: directories nested without end are refused", async () => {
   await withPair(async (pair) => {
     await plant(pair, [root, ...deep]);
     await expect(pair.hydrateTo("copy", "hostile")).rejects.toThrow(/refused/);
   });
 });
 
-test("10^12 files and a petabyte are refused before anything is fetched for them", async () => {
+test("50: 10^12 files and a petabyte are refused before anything is fetched for them", async () => {
   await withPair(async (pair) => {
     const stored: Snapshot["segments"][number] = [
       "e1/a1/t-0",
@@ -148,7 +196,7 @@ test("10^12 files and a petabyte are refused before anything is fetched for them
   });
 });
 
-test("a file larger than the snapshot's own count of bytes is refused", async () => {
+test("50: a file larger than the snapshot's own count of bytes is refused", async () => {
   await withPair(async (pair) => {
     await plant(pair, [
       root,

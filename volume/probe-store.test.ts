@@ -16,7 +16,7 @@ test("an honest store passes every check, and nothing of the probe stays", async
   expect(store.objects.size).toBe(0);
 });
 
-test("a store that ignores If-None-Match is refused by name", async () => {
+test("5: a store that ignores If-None-Match is refused by name", async () => {
   const honest = createMemoryObjectStore();
   const liar: ObjectStore = {
     ...honest,
@@ -40,7 +40,7 @@ test("a store whose condition is checked before, not with, the write has several
   expect(await failedChecks(racy)).toEqual(["one winner of a race"]);
 });
 
-test("a store that serves an old body is refused", async () => {
+test("10: a store that serves an old body is refused", async () => {
   const honest = createMemoryObjectStore();
   const seen = new Map<string, Uint8Array | null>();
   const stale: ObjectStore = {
@@ -54,7 +54,7 @@ test("a store that serves an old body is refused", async () => {
   expect(await failedChecks(stale)).toEqual(["reads what was written"]);
 });
 
-test("a store that answers a range with more than was asked is refused", async () => {
+test("10: a store that answers a range with more than was asked is refused", async () => {
   const honest = createMemoryObjectStore();
   const whole: ObjectStore = { ...honest, get: (key, s) => honest.get(key, s) };
   expect(await failedChecks(whole)).toEqual(["reads exact ranges"]);
@@ -71,7 +71,7 @@ test("a store that takes damaged bodies is refused", async () => {
   expect(await failedChecks(blind)).toEqual(["refuses a damaged body"]);
 });
 
-test("a versioned bucket is refused", async () => {
+test("5: a versioned bucket is refused", async () => {
   const store: ObjectStore = { ...createMemoryObjectStore(), isVersioned: async () => true };
   expect(await failedChecks(store)).toEqual(["keeps no versions"]);
 });

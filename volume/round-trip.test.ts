@@ -82,7 +82,7 @@ const shell = (script: string): void => {
   execFileSync("bash", ["-euc", script], { cwd: join(root, "source/data") });
 };
 
-test("a tree of all kinds comes back as it was, and its delta in place", async () => {
+test("39: a tree of all kinds comes back as it was, and its delta in place", async () => {
   shell(`
     mkdir -p a/b/c empty; echo hello > a/x; head -c 3000000 /dev/urandom > a/b/big; truncate -s 50M sparse
     printf data | dd of=sparse bs=1 seek=20000000 conv=notrunc status=none

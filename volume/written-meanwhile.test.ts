@@ -10,6 +10,7 @@ import {
   openSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -50,7 +51,7 @@ const expectFinal = async (pair: VolumePair): Promise<void> => {
   expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));
 };
 
-test("a store through a mapping whose page was dirty already is not missed", async () => {
+test("37: a store through a mapping whose page was dirty already is not missed", async () => {
   await withPair(undefined, async (pair) => {
     const path = `${pair.source}/mapped`;
     writeFileSync(path, randomBytes(FILE_BYTES));
@@ -70,7 +71,20 @@ test("a store through a mapping whose page was dirty already is not missed", asy
   });
 });
 
-test("files written, cut, grown, removed and replaced while they are read do no harm", async () => {
+test("38: a file rewritten with its size and its mtime as before is found", async () => {
+  await withPair(undefined, async (pair) => {
+    const path = `${pair.source}/rewritten`;
+    writeFileSync(path, randomBytes(FILE_BYTES));
+    const { atime, mtime } = statSync(path);
+    passTime(pair.scratch);
+    await pair.snapshot();
+    writeFileSync(path, randomBytes(FILE_BYTES));
+    utimesSync(path, atime, mtime);
+    await expectFinal(pair);
+  });
+});
+
+test("40: files written, cut, grown, removed and replaced while they are read do no harm", async () => {
   let pair: VolumePair | null = null;
   let round = 0;
   const disturb = (): void => {

@@ -15,13 +15,13 @@ import {
 } from "./deliveries.fixture.ts";
 
 describe("fault 44", () => {
-  test("SHA-1 alone does not do", async () => {
+  test("44: SHA-1 alone does not do", async () => {
     const { post } = world();
     const { "x-hub-signature-256": _, ...sha1Only } = githubHeaders(githubPush);
     expect((await post("/hooks/github/shop", githubPush, sha1Only)).status).toBe(401);
   });
 
-  test("a wrong signature, an unknown project and an unknown sender look alike", async () => {
+  test("44: a wrong signature, an unknown project and an unknown sender look alike", async () => {
     const { post, recorded } = world();
     const wrong = {
       ...githubHeaders(githubPush),
@@ -89,7 +89,7 @@ describe("fault 45", () => {
 });
 
 describe("fault 46", () => {
-  test("a body above 25 MiB is answered 413 before its signature is looked at", async () => {
+  test("46: a body above 25 MiB is answered 413 before its signature is looked at", async () => {
     const { post } = world({
       findProject: () => Promise.reject(new Error("was asked for a project")),
     });
@@ -97,13 +97,13 @@ describe("fault 46", () => {
     expect((await post("/hooks/github/shop", body, {})).status).toBe(413);
   });
 
-  test("a compressed body is answered 415 and never decompressed", async () => {
+  test("46: a compressed body is answered 415 and never decompressed", async () => {
     const { post } = world();
     const headers = { ...githubHeaders(githubPush), "content-encoding": "gzip" };
     expect((await post("/hooks/github/shop", githubPush, headers)).status).toBe(415);
   });
 
-  test("a signed body of 1 MiB of nesting is answered 400", async () => {
+  test("18: a signed body of 1 MiB of nesting is answered 400", async () => {
     const { post } = world();
     const body = "[".repeat(2 ** 20);
     expect((await post("/hooks/github/shop", body, githubHeaders(body))).status).toBe(400);
@@ -129,7 +129,7 @@ describe("what fails on this side", () => {
     expect(the.lines.join("")).toContain("push.hint-lost");
   });
 
-  test("no answer and no log line holds a secret", async () => {
+  test("53: no answer and no log line holds a secret", async () => {
     const the = world({ recordDelivery: () => Promise.reject(new Error("away")) });
     const answers = [
       await the.post("/hooks/gitlab/shop", "{}", { "x-gitlab-token": SECRET }),

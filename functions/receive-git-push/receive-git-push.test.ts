@@ -121,14 +121,14 @@ describe.for(cases)("%s", ([, provider, body, headers, delivery]) => {
     expect(order).toEqual(["record", "hint"]);
   });
 
-  test("fault 45: the delivery replayed is answered 202 and recorded once", async () => {
+  test("45: the delivery replayed is answered 202 and recorded once", async () => {
     const { post, recorded } = world();
     await post(path, body, headers);
     expect((await post(path, body, headers)).text).toContain('"repeated"');
     expect(recorded).toHaveLength(1);
   });
 
-  test("fault 44: any other body, or another project's secret, is refused", async () => {
+  test("44: any other body, or another project's secret, is refused", async () => {
     const { post, recorded } = world({
       findProject: async (project) => ({
         webhookSecrets: project === "shop" ? [SECRET, SIGNING_TOKEN] : ["another-project's-secret"],
@@ -143,7 +143,7 @@ describe.for(cases)("%s", ([, provider, body, headers, delivery]) => {
     expect(recorded).toEqual([]);
   });
 
-  test("fault 44: a signature missing, cut short, doubled, or of another case is refused", async () => {
+  test("44: a signature missing, cut short, doubled, or of another case is refused", async () => {
     const { post, recorded } = world();
     const names = Object.keys(headers).filter((name) => /signature|token/.test(name));
     const spoil = (change: (value: string) => string | undefined): Record<string, string> => {

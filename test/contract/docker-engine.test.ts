@@ -149,7 +149,7 @@ test("creating twice is one container; another one of that name is refused", asy
   );
 });
 
-test("fault 26: a start is refused once its bind source was renamed away, and makes none", async () => {
+test("26: a start is refused once its bind source was renamed away, and makes none", async () => {
   const source = join(directory, "live-e7");
   await mkdir(source);
   const mounts = [{ source, target: "/data", readOnly: false }];
@@ -182,7 +182,7 @@ test("a container that handles its stop signal stops clean, twice is harmless", 
   expect(await engine.inspect(name, signal)).toBeNull();
 });
 
-test("fault 27: a container that ignores SIGTERM is killed after its grace period", async () => {
+test("27: a container that ignores SIGTERM is killed after its grace period", async () => {
   await startWith(DEAF);
   const startMs = performance.now();
   expect(await engine.stopContainer(name, 500, signal)).toEqual({
@@ -213,7 +213,7 @@ test("mounts of a directory, below it and above it are all found", async () => {
   expect(await engine.containersMounting(join(directory, "v2"), signal)).toEqual([]);
 });
 
-test("fault 28: a container's process that holds a file is seen from the host", async () => {
+test("28: a container's process that holds a file is seen from the host", async () => {
   await startWith(["sh", "-c", "exec 3>/d/held; echo ready; while :; do sleep 0.05; done"], {
     mounts: [{ source: directory, target: "/d", readOnly: false }],
   });
@@ -238,7 +238,7 @@ test("a command's output and exit code come back; a missing one says so", async 
   expect(bounded.output.length).toBe(64 * 1024);
 });
 
-test("fault 28: a command that runs out of time is killed with all it started", async () => {
+test("28: a command that runs out of time is killed with all it started", async () => {
   await startWith(POLITE, { mounts: [{ source: directory, target: "/d", readOnly: false }] });
   const command = ["sh", "-c", "echo started; while :; do date >> /d/out; sleep 0.02; done"];
   const result = await engine.exec({ name, command, timeoutMs: 500 }, signal);

@@ -123,7 +123,7 @@ export const describeObjectStore = ({ name, open }: SuiteSubject): void => {
       expect(Buffer.from((await store.get(`${prefix}/k`, signal)) ?? "").toString()).toBe("first");
     });
 
-    test("sixteen writers race through every handle: exactly one wins", async () => {
+    test("2: sixteen writers race through every handle: exactly one wins", async () => {
       const { stores, prefix } = await setUp();
       for (let round = 0; round < ROUNDS; round += 1) {
         const key = `${prefix}/race-${round}`;

@@ -101,7 +101,7 @@ export const describeQueue = (settings: () => SqsSettings): void => {
     });
   });
 
-  test("fault 20: one failure in the middle of a batch: only that message comes again", async () => {
+  test("20: one failure in the middle of a batch: only that message comes again", async () => {
     const queue = await open(connect());
     await sendMessages(queue, [0, 1, 2, 3, 4], signal);
     const counts = new Map<unknown, number>();
@@ -143,7 +143,7 @@ export const describeQueue = (settings: () => SqsSettings): void => {
     expect(errors).toContainEqual(expect.objectContaining({ code: "batch-response-invalid" }));
   });
 
-  test("fault 18: a poison message ends in the dead-letter queue, others pass", async () => {
+  test("18: a poison message ends in the dead-letter queue, others pass", async () => {
     const client = connect();
     const queue = await open(client, { deadLetterQueue: { maxReceiveCount: 2 } });
     const dead = await openQueue({ client, queue: deadLetterName(queue.name) }, signal);
@@ -168,7 +168,7 @@ export const describeQueue = (settings: () => SqsSettings): void => {
     expect(redriven.map(({ Body }) => Body)).toEqual(['"poison"']);
   });
 
-  test("fault 21: a long handler keeps its message hidden from a second consumer", async () => {
+  test("21: a long handler keeps its message hidden from a second consumer", async () => {
     const queue = await open(connect(), { visibilityTimeoutS: 1 });
     await sendMessage(queue, "slow", signal);
     let calls = 0;
@@ -187,7 +187,7 @@ export const describeQueue = (settings: () => SqsSettings): void => {
     expect(calls).toBe(1);
   });
 
-  test("fault 21: without renewal, as after a crash, the message comes to another", async () => {
+  test("21: without renewal, as after a crash, the message comes to another", async () => {
     const queue = await open(connect(), { visibilityTimeoutS: 1 });
     await sendMessage(queue, "orphan", signal);
     const held = await receiveMessages(queue, { messageCountMax: 1, waitTimeS: 5 }, signal);

@@ -24,7 +24,11 @@ export interface Writer {
 }
 
 /** Writes one record after the other through whichever port is open. */
-export const startWriter = (site: Site, nodes: readonly Node[]): Writer => {
+export const startWriter = (
+  site: Site,
+  nodes: readonly Node[],
+  everyMsMax = WRITE_EVERY_MS_MAX,
+): Writer => {
   const { world } = site;
   const { random } = world;
   const acknowledged: string[] = [];
@@ -33,7 +37,7 @@ export const startWriter = (site: Site, nodes: readonly Node[]): Writer => {
   const latencyMs = () => random.between(1, LATENCY_MS_MAX);
   const write = (): void => {
     if (isStopped) return;
-    const next = () => void world.after(random.between(100, WRITE_EVERY_MS_MAX), write);
+    const next = () => void world.after(random.between(100, everyMsMax), write);
     const open = nodes.filter(({ gates }) => (gates?.list().length ?? 0) > 0);
     const node = open.length === 0 ? undefined : random.pick(open);
     const agent = node?.machine.process ?? null;

@@ -55,11 +55,15 @@ export const createQueues = (world: World): Queues => {
     const { process, handle } = random.pick(alive);
     message.receives += 1;
     let isSettled = false;
-    // A consumer that lives renews its hold; of one that died nothing is heard.
+    // A consumer that goes on renews its hold; of one that died or is frozen nothing is heard.
     const renew = (): void => {
       if (isSettled) return;
-      if (process.isAlive()) world.after(VISIBILITY_MS, renew);
-      else again(message, 0);
+      if (process.isAlive() && process.machine.frozenUntilMs <= world.nowMs()) {
+        world.after(VISIBILITY_MS, renew);
+        return;
+      }
+      isSettled = true;
+      again(message, 0);
     };
     world.after(VISIBILITY_MS, renew);
     process.deliver(() => {

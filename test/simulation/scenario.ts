@@ -19,7 +19,9 @@ const machine = fc.constantFrom(...MACHINES);
 const share = fc.constantFrom(0.1, 0.3, 0.6, 1);
 const moment = fc.constantFrom("before", "after");
 const clockByMs = fc.constantFrom(-86_400_000, -60_000, 60_000, 86_400_000);
-const storeTrouble = fc.constantFrom("busy", "timeout", "reply-lost", "late", "wrong-bytes");
+const storeTrouble = fc.constantFrom(
+  ...(["busy", "timeout", "reply-lost", "late", "wrong-bytes", "full"] as const),
+);
 const queueTrouble = fc.constantFrom("lose", "repeat", "delay", "ancient");
 
 const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { openProjectRecords, type ProjectRecords } from "../../adapters/project-records.ts";
 import { addProject } from "../../functions/projects.ts";
+import { isOpen } from "../../workflows/deploy/duties.ts";
 import { Epoch, ProjectId } from "../../workflows/ids.ts";
 import type { EndedDeploy } from "../../workflows/record.ts";
 import { closeLeftOpen, useTimersOf } from "./built-ins.ts";
@@ -56,6 +57,10 @@ export interface SimulateOptions {
   readonly mutation?: Mutation;
   /** The log's lines are part of the story. */
   readonly isTold?: boolean;
+  /** The longest between two records of the client. */
+  readonly writeEveryMsMax?: number;
+  /** When all is mended; default: soon after the last fault of a drawn scenario has passed. */
+  readonly mendedAfterMs?: number;
   /** More that happens, beside the scenario. */
   readonly also?: (installation: Installation) => void;
 }
@@ -70,15 +75,22 @@ const MENDED_AFTER_MS = TROUBLED_MS + 65_000;
 
 export const simulate = async (
   scenario: Scenario,
-  { mutation = null, isTold = false, also }: SimulateOptions = {},
+  {
+    mutation = null,
+    isTold = false,
+    also,
+    writeEveryMsMax,
+    mendedAfterMs = MENDED_AFTER_MS,
+  }: SimulateOptions = {},
 ): Promise<Outcome> => {
   const directory = mkdtempSync(join(PARENT, "bagage-simulated-"));
   const world = createWorld(scenario.seed);
   useTimersOf(world);
   try {
-    const installation = install(world, directory, mutation, isTold, scenario.isShared);
+    const site = openSite(world, directory, mutation, isTold);
+    const installation = install(site, scenario.isShared, writeEveryMsMax);
     also?.(installation);
-    await live(installation, scenario);
+    await live(installation, scenario, mendedAfterMs);
     const { laws, writer } = installation;
     return {
       breaches: world.breaches,
@@ -95,18 +107,12 @@ export const simulate = async (
   }
 };
 
-const install = (
-  world: World,
-  directory: string,
-  mutation: Mutation,
-  isTold: boolean,
-  isShared: boolean,
-): Installation => {
+const openSite = (world: World, directory: string, mutation: Mutation, isTold: boolean): Site => {
   const log = pino(
     { level: isTold ? "info" : "silent", base: null, timestamp: false },
     { write: (line: string) => world.note(`log ${line.trim()}`) },
   );
-  const site: Site = {
+  return {
     world,
     directory,
     mutation,
@@ -120,13 +126,20 @@ const install = (
       if (writes) world.breach(`I3: ${sealed} is sealed while a container runs on ${node.id}`);
     },
   };
+};
+
+const install = (
+  site: Site,
+  isShared: boolean,
+  writeEveryMsMax: number | undefined,
+): Installation => {
   const nodes = NODES.map((name) => createNode(site, name));
   let controls: Control[] = [];
   const pusher = createPusher(site, () => controls, isShared);
   controls = CONTROLS.map((name) => createControl(site, name, pusher.git));
   let writer: Writer | null = null;
   const laws = enforceLaws(site, nodes, () => writer?.acknowledged ?? []);
-  writer = startWriter(site, nodes);
+  writer = startWriter(site, nodes, writeEveryMsMax);
   const find = <T>(all: readonly T[], is: (one: T) => boolean): T => {
     const found = all.find(is);
     if (found === undefined) throw new Error("no such machine");
@@ -153,7 +166,11 @@ const SETTINGS = {
   constraints: [],
 };
 
-const live = async (installation: Installation, scenario: Scenario): Promise<void> => {
+const live = async (
+  installation: Installation,
+  scenario: Scenario,
+  mendedAfterMs: number,
+): Promise<void> => {
   const { site, laws, pusher, writer } = installation;
   const { world } = site;
   const { signal } = new AbortController();
@@ -167,9 +184,9 @@ const live = async (installation: Installation, scenario: Scenario): Promise<voi
   for (const name of MACHINES) installation.machine(name).start();
   for (const push of scenario.pushes) world.after(push.atMs, () => pusher.push(push));
   for (const fault of scenario.faults) world.after(fault.atMs, () => strike(installation, fault));
-  await world.run(() => false, MENDED_AFTER_MS);
+  await world.run(() => false, mendedAfterMs);
   for (const name of MACHINES) installation.machine(name).clockOffsetMs = 0;
-  const isAtRest = () => laws.state()?.deploy === null && laws.state()?.desired === null;
+  const isAtRest = () => isIdle(laws);
   if (world.breaches.length > 0) return;
   if (!(await world.run(isAtRest, REST_MS_MAX))) {
     world.breach("L1: the running deploy does not end");
@@ -187,6 +204,12 @@ const live = async (installation: Installation, scenario: Scenario): Promise<voi
   if (await world.run(() => isChecked, PROBE_MS_MAX)) await checking;
 };
 
+/** Nothing runs, nothing is asked for, and every end has its receipt. */
+const isIdle = (laws: Laws): boolean => {
+  const state = laws.state();
+  return state !== null && !isOpen(state);
+};
+
 /** When all is mended, a push to the other node must be deployed, and be served there. */
 const probe = async ({ site, laws, pusher, writer }: Installation): Promise<void> => {
   const { world } = site;
@@ -199,8 +222,8 @@ const probe = async ({ site, laws, pusher, writer }: Installation): Promise<void
   let servedAt: number | null = null;
   const isServed = (): boolean => {
     const now = laws.state();
-    const isDone = now?.deploy === null && now.desired === null && now.history.length > before;
-    if (isDone && now.containers["web" as never]?.node === node)
+    const isDone = isIdle(laws) && (now?.history.length ?? 0) > before;
+    if (isDone && now?.containers["web" as never]?.node === node)
       servedAt ??= writer.acknowledged.length;
     return servedAt !== null && writer.acknowledged.length > servedAt;
   };

@@ -3,7 +3,7 @@
  * own that can lose a reply, apply a write late, answer 503, or hand out bytes that are not the right ones.
  */
 
-import { AmbiguousError, RetryableError } from "../../volume/errors.ts";
+import { AmbiguousError, RetryableError, TerminalError } from "../../volume/errors.ts";
 import {
   createMemoryObjectStore,
   type MemoryObjectStore,
@@ -13,8 +13,8 @@ import type { Process } from "./machine.ts";
 import type { Mutation } from "./mutation.ts";
 import type { World } from "./world.ts";
 
-/** What can be wrong with an answer, for a time. */
-export type StoreTrouble = "busy" | "timeout" | "reply-lost" | "late" | "wrong-bytes";
+/** What can be wrong with an answer, for a time. `full`: no room for data; small objects still fit. */
+export type StoreTrouble = "busy" | "timeout" | "reply-lost" | "late" | "wrong-bytes" | "full";
 
 export interface SharedStore {
   readonly objects: MemoryObjectStore["objects"];
@@ -89,7 +89,10 @@ const storeFor = (world: World, raw: ObjectStore, process: Process, draw: Draw):
   };
   /** A write with everything that may happen to it. */
   const write = async <T>(what: string, isCreate: boolean, apply: () => Promise<T>): Promise<T> => {
-    switch (draw("busy", "timeout", "reply-lost", "late")) {
+    switch (draw("busy", "timeout", "reply-lost", "late", "full")) {
+      case "full":
+        if (!CHECKED.test(what)) return apply();
+        throw new TerminalError(`${what}: quota exceeded`, { code: "store-full" });
       case "busy":
         throw unknown(what, isCreate);
       case "timeout":

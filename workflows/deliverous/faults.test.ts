@@ -18,7 +18,7 @@ const container = (keys: string): string =>
 const volume = (keys: string): string =>
   container(["volumes:", `- { name: data, path: /data, ${keys} }`].join("\n"));
 
-describe("fault 51: refused with line, column and what would be right", () => {
+describe("51: refused with line, column and what would be right", () => {
   const cases: readonly (readonly [name: string, text: string, problems: readonly string[]])[] = [
     ["an unknown key", "web:\n  imge: x", ["2:3 web.imge", "1:1 web.image"]],
     [
@@ -107,7 +107,7 @@ describe("fault 51: refused with line, column and what would be right", () => {
     ["an image that looks like an option", "web: { image: --privileged }", ["1:15 web.image"]],
   ];
 
-  test.for(cases)("%s", ([, text, problems]) => {
+  test.for(cases)("51: %s", ([, text, problems]) => {
     const found = problemsOf(text);
     expect(found.map(({ line, column, path }) => `${line}:${column} ${path}`).sort()).toEqual(
       [...problems].sort(),
