@@ -13,6 +13,7 @@ import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { readGuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
+import type { Metrics } from "../adapters/metrics.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
 import { processesUsing } from "../adapters/open-files.ts";
 import { openStore } from "../adapters/open-store.ts";
@@ -27,7 +28,9 @@ import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createBackoff } from "./backoff.ts";
 import { createGateRegistry, type GateRegistry } from "./gate-registry.ts";
+import { listWarm } from "./heartbeat.ts";
 import { createLeaseKeeper, type LeaseKeeper } from "./lease-keeper.ts";
+import { meterVolumes } from "./meter-volumes.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 import { ensureGuard } from "./start-guard.ts";
 import { startVolumeThread, type VolumeThread } from "./volume-thread.ts";
@@ -42,15 +45,23 @@ export interface Connections {
   readonly openQueue: (name: string, signal: AbortSignal) => Promise<Queue>;
 }
 
+export interface ConnectOptions {
+  readonly workDirectory: string;
+  readonly log: Logger;
+  /** For a process that is asked for its numbers. */
+  readonly metrics?: Metrics;
+}
+
 /** The store, the records on it, and queues by name, created when they are first used. */
 export const connect = async (
   config: Config,
-  workDirectory: string,
-  log: Logger,
+  { workDirectory, log, metrics }: ConnectOptions,
 ): Promise<Connections> => {
-  const store = await openStore(config.store);
+  const opened = await openStore(config.store);
+  const store = metrics?.meterStore(opened) ?? opened;
   const nowMs = () => systemClock.nowMs();
-  const records = openProjectRecords({ store, nowMs, newUuid: randomUUID });
+  const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
+  const records = metrics?.meterRecords(chain) ?? chain;
   const { endpoint, region, credentials } = config.sqs;
   const client = connectSqs({
     region,
@@ -95,7 +106,7 @@ export const connect = async (
 export const connectNode = (
   config: Config,
   { control }: Connections,
-  door: Door | null,
+  { door, metrics }: { readonly door: Door | null; readonly metrics: Metrics },
 ): {
   readonly ports: AgentPorts;
   readonly volumes: VolumeThread;
@@ -116,7 +127,7 @@ export const connectNode = (
     fences: openFenceStore(config.node.root),
     docker,
     processesUsing,
-    volumes,
+    volumes: meterVolumes(volumes, metrics),
     gates,
     lease,
     bindAddress: config.node.bind,
@@ -131,6 +142,9 @@ export const connectNode = (
     newToken,
     log,
   };
+  metrics.watchCaches(async () =>
+    (await listWarm(ports)).reduce((sum, { bytes }) => sum + bytes, 0),
+  );
   return { ports, volumes, lease };
 };
 

@@ -49,7 +49,7 @@ export const sendHeartbeat = async (
 };
 
 /** Copies that would make a move here cheap. */
-const listWarm = async (ports: AgentPorts): Promise<WarmVolume[]> => {
+export const listWarm = async (ports: AgentPorts): Promise<WarmVolume[]> => {
   const warm: WarmVolume[] = [];
   for (const project of await ports.disk.listProjects()) {
     for (const volume of await ports.disk.listVolumes(project)) {

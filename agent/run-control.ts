@@ -1,9 +1,12 @@
 /** The control functions as a long-running process: the same handlers that run as Lambdas. */
+import type { SQSEvent } from "aws-lambda";
+import type { Metrics } from "../adapters/metrics.ts";
 import type { Queue } from "../adapters/sqs.ts";
 import { consumeQueue } from "../adapters/sqs-consumer.ts";
 import { createHandler as createAdvanceHandler } from "../functions/advance-deploy/handler.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
+import { withOperations } from "../functions/operations.ts";
 import type { WrappingKeys } from "../functions/project-keys.ts";
 import { createHandler as createPublishHandler } from "../functions/publish-volume/handler.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
@@ -26,6 +29,7 @@ export interface ControlOptions {
   readonly wrappingKeys: WrappingKeys;
   readonly queue: Queue;
   readonly publishQueue: Queue;
+  readonly metrics: Metrics;
   readonly listen: { readonly host: string; readonly port: number };
   readonly sweepMs: number;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -42,7 +46,10 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     bodyBytesMax: BODY_BYTES_MAX,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     closeGraceMs: CLOSE_GRACE_MS,
-    handler: createPushHandler(createPushPorts(ports)),
+    handler: withOperations(
+      { store: ports.store, metrics: options.metrics, isStopping: () => signal.aborted },
+      createPushHandler(createPushPorts(ports)),
+    ),
   });
   options.onListening(server.url);
   const sweeping = async (): Promise<void> => {
@@ -61,7 +68,10 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     const consuming = consumeQueue(
       {
         queue,
-        handleBatch: (event) => advance(event, localContext("advance-deploy")),
+        handleBatch: (event) => {
+          noteLag(options, "control", event);
+          return advance(event, localContext("advance-deploy"));
+        },
         concurrency: CONCURRENCY,
         onError,
       },
@@ -74,7 +84,10 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     const publishing = consumeQueue(
       {
         queue: options.publishQueue,
-        handleBatch: (event) => publish(event, localContext("publish-volume")),
+        handleBatch: (event) => {
+          noteLag(options, "publish", event);
+          return publish(event, localContext("publish-volume"));
+        },
         concurrency: PUBLISH_CONCURRENCY,
         batchSize: 1,
         onError,
@@ -84,5 +97,15 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     await Promise.all([sweeping(), consuming, publishing]);
   } finally {
     await server.close();
+  }
+};
+
+const noteLag = (
+  { ports, metrics }: ControlOptions,
+  queue: string,
+  { Records }: SQSEvent,
+): void => {
+  for (const { attributes } of Records) {
+    metrics.messageTaken(queue, ports.nowMs() - Number(attributes.SentTimestamp));
   }
 };

@@ -43,7 +43,7 @@ export const untilSignalled = (): AbortSignal => {
 export const openContext = async (): Promise<Context> => {
   const config = withLocalQueue(readConfig(process.env));
   const log = createLogger({ level: "silent", name: "bagage" });
-  const connections = await connect(config, join(tmpdir(), "bagage-cli"), log);
+  const connections = await connect(config, { workDirectory: join(tmpdir(), "bagage-cli"), log });
   const signal = untilSignalled();
   return {
     ...connections,

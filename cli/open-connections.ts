@@ -1,14 +1,20 @@
-/** The connections of a long-running process, with a log that names no secret. */
+/** The connections of a long-running process, counted, with a log that names no secret. */
 import { createLogger } from "../adapters/log.ts";
+import { createMetrics, type Metrics } from "../adapters/metrics.ts";
 import { type Connections, connect } from "../agent/connect.ts";
 import type { Config } from "../functions/config.ts";
 import { writingsOf } from "../functions/project-keys.ts";
+
+export interface ProcessConnections extends Connections {
+  /** What passed through them. */
+  readonly metrics: Metrics;
+}
 
 /** `workDirectory` holds what git fetches. */
 export const openConnections = async (
   config: Config,
   workDirectory: string,
-): Promise<Connections> => {
+): Promise<ProcessConnections> => {
   const log = createLogger({
     level: config.logLevel,
     name: "bagage",
@@ -21,5 +27,6 @@ export const openConnections = async (
         ...config.wrappingKeys.flatMap(writingsOf),
       ].filter((s) => s !== ""),
   });
-  return connect(config, workDirectory, log);
+  const metrics = createMetrics();
+  return { ...(await connect(config, { workDirectory, log, metrics })), metrics };
 };

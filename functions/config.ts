@@ -70,6 +70,11 @@ const Environment = z.object({
   BAGAGE_NODE_ROOT: z.string().startsWith("/").default("/var/lib/bagage/node"),
   /** Where clients reach this node's published ports. */
   BAGAGE_NODE_ADDRESS: z.string().default("127.0.0.1"),
+  /** Where the node answers /health, /ready and /metrics; unset: nowhere. */
+  BAGAGE_NODE_LISTEN: z
+    .string()
+    .regex(/^.+:\d+$/, "host:port")
+    .optional(),
   /** Address that published ports are opened on; 0.0.0.0: all. */
   BAGAGE_NODE_BIND: z.string().default("0.0.0.0"),
   /** Where edges reach this node's containers, on the same address; firewalls keep others away. */
@@ -123,6 +128,16 @@ interface KeyPair {
 const pair = (accessKeyId: string, secretAccessKey: string): KeyPair | null =>
   accessKeyId === "" || secretAccessKey === "" ? null : { accessKeyId, secretAccessKey };
 
+interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const splitAddress = (address: string): ListenAddress => {
+  const colon = address.lastIndexOf(":");
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+};
+
 export interface Config {
   readonly store: StoreConfig;
   readonly spaces: {
@@ -138,11 +153,12 @@ export interface Config {
       | { readonly accessKeyId: string; readonly secretAccessKey: string }
       | undefined;
   };
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAddress;
   readonly node: {
     readonly id: NodeId;
     readonly root: string;
     readonly address: string;
+    readonly listen: ListenAddress | null;
     readonly bind: string;
     readonly doorPort: number;
     readonly labels: Readonly<Record<string, string>>;
@@ -174,7 +190,6 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
   const parsed = Environment.safeParse(withFiles(environment));
   if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
   const e = parsed.data;
-  const listen = e.BAGAGE_LISTEN.lastIndexOf(":");
   const hasKeys = e.BAGAGE_SQS_ACCESS_KEY !== undefined && e.BAGAGE_SQS_SECRET_KEY !== undefined;
   return {
     store: {
@@ -200,14 +215,12 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
           }
         : undefined,
     },
-    listen: {
-      host: e.BAGAGE_LISTEN.slice(0, listen),
-      port: Number(e.BAGAGE_LISTEN.slice(listen + 1)),
-    },
+    listen: splitAddress(e.BAGAGE_LISTEN),
     node: {
       id: e.BAGAGE_NODE,
       root: e.BAGAGE_NODE_ROOT,
       address: e.BAGAGE_NODE_ADDRESS,
+      listen: e.BAGAGE_NODE_LISTEN === undefined ? null : splitAddress(e.BAGAGE_NODE_LISTEN),
       bind: e.BAGAGE_NODE_BIND,
       doorPort: e.BAGAGE_NODE_DOOR_PORT,
       labels: e.BAGAGE_NODE_LABELS,

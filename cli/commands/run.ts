@@ -12,16 +12,22 @@ import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
+import {
+  type LambdaHttpServer,
+  startLambdaHttpServer,
+} from "../../functions/lambda-http-server.ts";
 import { CONTROL_QUEUE, nodeQueue, PUBLISH_QUEUE } from "../../functions/messages.ts";
+import { notFound, type OperationsPorts, withOperations } from "../../functions/operations.ts";
 import { assertStoreFit, probeStore } from "../../volume/probe-store.ts";
 import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
-import { openConnections } from "../open-connections.ts";
+import { openConnections, type ProcessConnections } from "../open-connections.ts";
 import { VERSION } from "../version.ts";
 import { runEdgePart } from "./edge.ts";
 
 /** Steps of several projects at once; each is one message. */
 const NODE_CONCURRENCY = 8;
 const NODE_BATCH = 1;
+const OPERATIONS_TIMEOUT_MS = 10_000;
 
 const sleep = (ms: number, signal: AbortSignal) => systemClock.sleep(ms, signal);
 
@@ -31,13 +37,18 @@ const refuseLyingStore = async ({ control }: Connections, signal: AbortSignal): 
   assertStoreFit(await probeStore(place, signal));
 };
 
-const runControlPart = async (config: Config, connections: Connections, signal: AbortSignal) => {
+const runControlPart = async (
+  config: Config,
+  connections: ProcessConnections,
+  signal: AbortSignal,
+) => {
   const { log } = connections.control;
   await runControl(
     {
       ports: connections.control,
       spaces: connections.spaces,
       wrappingKeys: config.wrappingKeys,
+      metrics: connections.metrics,
       queue: await connections.openQueue(CONTROL_QUEUE, signal),
       publishQueue: await connections.openQueue(PUBLISH_QUEUE, signal),
       listen: config.listen,
@@ -49,7 +60,11 @@ const runControlPart = async (config: Config, connections: Connections, signal: 
   );
 };
 
-const runNodePart = async (config: Config, connections: Connections, signal: AbortSignal) => {
+const runNodePart = async (
+  config: Config,
+  connections: ProcessConnections,
+  signal: AbortSignal,
+) => {
   const lock = await acquireFileLock(join(config.node.root, "agent.lock"));
   const { log } = connections.control;
   const door = await openDoor(config.node.bind, config.node.doorPort).catch((error: unknown) => {
@@ -57,7 +72,14 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
     log.error({ err: error }, "door.closed");
     return null;
   });
-  const { ports, volumes, lease } = connectNode(config, connections, door);
+  const { metrics } = connections;
+  const { ports, volumes, lease } = connectNode(config, connections, { door, metrics });
+  const isStopping = () => signal.aborted;
+  const answering = await answerOperators(config.node.listen, {
+    store: ports.store,
+    metrics,
+    isStopping,
+  });
   try {
     await ports.docker.ping(signal);
     await awaitSoleOwner(ports, sleep, signal);
@@ -83,6 +105,7 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
     ]);
   } finally {
     await ports.gates.closeAll();
+    await answering?.close();
     await volumes.stop();
     await lock.release();
   }
@@ -91,6 +114,21 @@ const runNodePart = async (config: Config, connections: Connections, signal: Abo
 const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
   if (!signal.aborted) throw error;
 };
+
+/** Health, readiness and numbers of a process that answers nothing else. */
+const answerOperators = async (
+  listen: Config["node"]["listen"],
+  ports: OperationsPorts,
+): Promise<LambdaHttpServer | null> =>
+  listen === null
+    ? null
+    : startLambdaHttpServer({
+        ...listen,
+        bodyBytesMax: 0,
+        requestTimeoutMs: OPERATIONS_TIMEOUT_MS,
+        closeGraceMs: 0,
+        handler: withOperations(ports, notFound),
+      });
 
 export const serveCommand: CommandModule = {
   command: "serve",

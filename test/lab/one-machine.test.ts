@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectDocker } from "../../adapters/docker-engine.ts";
+import { runCommand } from "../../infra/lab/command.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { createRepository, type Repository } from "../../infra/lab/repository.ts";
@@ -148,4 +149,16 @@ test("restore points are listed, read, compared, verified and brought to a direc
   expect(await bagage("restore", PROJECT, "mes_data", out)).toMatchObject({ code: 0 });
   expect(readFileSync(join(out, "log"), "utf8")).toBe("one\n");
   expect(await bagage("restore", PROJECT, "mes_data", out)).toMatchObject({ code: 4 });
+});
+
+test("the process is healthy and ready, and has counted its deploys", async () => {
+  const ask = async (path: string) => {
+    const script = `fetch("http://127.0.0.1:7480${path}").then(async (r) => console.log(r.status, await r.text()))`;
+    return runCommand(node.nsenter([process.execPath, "-e", script]), {}, signal);
+  };
+  expect(await ask("/health")).toBe("200 ok\n\n");
+  expect(await ask("/ready")).toBe("200 ready\n\n");
+  const numbers = await ask("/metrics");
+  expect(numbers).toMatch(/bagage_deploys_total\{result="deployed"\} [1-9]/);
+  expect(numbers).toContain('bagage_store_request_seconds_count{operation="create",outcome="ok"}');
 });
