@@ -3,6 +3,7 @@
  * restarted, or its node is. Nothing of the client is read before, so nothing can be lost or sent twice.
  */
 import type { Socket } from "node:net";
+import type { LimitFunction } from "p-limit";
 import type { DoorPreface } from "../../adapters/door-preface.ts";
 import { type DoorAddress, enterDoor } from "../../adapters/enter-door.ts";
 import { joinSockets } from "../../adapters/joined-sockets.ts";
@@ -12,6 +13,8 @@ export interface HeldRoute {
   readonly preface: DoorPreface;
   readonly locator: Locator;
   readonly holdMs: number;
+  /** Bounds how many enter at once: thousands who were held must not overrun what just came up. */
+  readonly entering: LimitFunction;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
@@ -43,7 +46,7 @@ const enter = async (route: HeldRoute, signal: AbortSignal): Promise<Socket> => 
   for (let againMs = AGAIN_FIRST_MS; ; againMs = Math.min(2 * againMs, AGAIN_MAX_MS)) {
     const place: DoorAddress = await route.locator.locate(signal);
     try {
-      return await enterDoor(place, route.preface, signal);
+      return await route.entering(() => enterDoor(place, route.preface, signal));
     } catch {
       route.locator.forget(place);
       await route.sleep(againMs, signal);

@@ -4,6 +4,7 @@
  * wrong or one of several can make clients wait, and no more than that.
  */
 import type { SQSRecord } from "aws-lambda";
+import pLimit from "p-limit";
 import type { CaddyAdmin } from "../../adapters/caddy-admin.ts";
 import { type CaddySettings, renderCaddyApps } from "../../adapters/caddy-config.ts";
 import { enterDoor } from "../../adapters/enter-door.ts";
@@ -21,10 +22,12 @@ import { type NodeId, ProjectId } from "../../workflows/ids.ts";
 import { followPlaces } from "./follow-places.ts";
 import type { HeldRoute } from "./hold-client.ts";
 import { createListeners } from "./listeners.ts";
-import { createLocator, type Locator } from "./locate.ts";
+import { createLocator } from "./locate.ts";
 
 /** What a lost hint costs: names and ports that come, change or go are opened so much later. */
 const LOOK_EVERY_MS = 30_000;
+/** Connections to one container that are being made at a time. */
+const ENTERING_MAX = 64;
 /** Caddy and the edge may be started at the same time. */
 const BEGIN_AGAIN_MS = 500;
 
@@ -122,12 +125,12 @@ const createHold = (
   places: ReturnType<typeof followPlaces>,
   signal: AbortSignal,
 ): ((route: EdgeRoute) => HeldRoute) => {
-  const locators = new Map<string, Locator>();
+  const ways = new Map<string, Pick<HeldRoute, "locator" | "entering">>();
   return ({ project, container, containerPort: port, holdMs, way }) => {
     const key = `${project}/${container}/${port}`;
-    const known = locators.get(key);
+    const known = ways.get(key);
     const locator =
-      known ??
+      known?.locator ??
       createLocator({
         readPlaces: () => places.readPlaces(project, container, signal),
         knock: async (place, knocking) => {
@@ -138,9 +141,10 @@ const createHold = (
         nowMs: ports.nowMs,
         onError: (error) => ports.log.error({ project, container, err: error }, "place.unknown"),
       });
-    locators.set(key, locator);
+    const entering = known?.entering ?? pLimit(ENTERING_MAX);
+    ways.set(key, { locator, entering });
     const kind = way.kind === "http" ? "request" : "stream";
-    return { preface: { project, container, port, kind }, locator, holdMs, sleep };
+    return { preface: { project, container, port, kind }, locator, entering, holdMs, sleep };
   };
 };
 
