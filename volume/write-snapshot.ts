@@ -11,6 +11,7 @@ import { snapshotKey } from "./keys.ts";
 import { createIndex, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
+import { findPoorPacks, withoutPacks } from "./repack.ts";
 import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
@@ -78,6 +79,8 @@ export const writeSnapshot = async (
   const isParent =
     found?.header.snapshotId === options.parent && found?.header.isSealed === (key !== null);
   const known = isParent ? found : null;
+  const isRepacking = options.repack === true && known !== null;
+  const poorPacks = isRepacking ? findPoorPacks(options.parentIndexFile) : new Set<string>();
   const cursor = openCursor(known);
   const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
   let bytesOfFile = 0;
@@ -111,7 +114,7 @@ export const writeSnapshot = async (
   try {
     for (const item of walk(options.directory, fileSystem)) {
       signal.throwIfAborted();
-      const old: FoundEntry | null = cursor.seek(item.path);
+      const old: FoundEntry | null = withoutPacks(cursor.seek(item.path), poorPacks);
       const read = await readEntry(item, old, reading);
       bytesOfFile = 0;
       if (read === null) continue;

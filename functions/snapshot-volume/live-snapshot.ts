@@ -20,6 +20,8 @@ import { writeVolumeSnapshot } from "./write-volume-snapshot.ts";
 /** A command that is run before the snapshot must not keep a deploy waiting for ever. */
 const BEFORE_SNAPSHOT_TIMEOUT_MS = 5 * 60_000;
 const OUTPUT_CHARS_MAX = 500;
+/** More than a snapshot takes in which nothing changed. */
+const NOTHING_NEW_BYTES = 2 ** 16;
 /** One snapshot in so many looks for packs that are mostly dead: to find them all is read through. */
 const REPACK_EVERY = 8;
 
@@ -94,7 +96,7 @@ const take = async (
     failure = { code: error.code, message: error.message };
     ports.log.error({ project, volume: name, ...failure }, "snapshot.failed");
   }
-  if (snapshot !== null && due.requestIds.length === 0 && snapshot.digest === volume.head?.digest) {
+  if (snapshot !== null && due.requestIds.length === 0 && isNothingNew(snapshot, volume)) {
     await ports.store.delete([snapshotKey(volumePrefix(project, name), snapshotId)], signal);
     return "unchanged";
   }
@@ -111,6 +113,10 @@ const take = async (
   await ports.sendToControl({ type: "project.hint", version: 1, project, requestId }, signal);
   return "reported";
 };
+
+/** Where equal content was stored afresh, its packs are worth a restore point, and the old ones are not. */
+const isNothingNew = (snapshot: SnapshotRef, { head }: VolumeState): boolean =>
+  snapshot.digest === head?.digest && snapshot.storedBytes <= NOTHING_NEW_BYTES;
 
 /** In the container that asked for it, which must be there and answer within the time. */
 const runBefore = async (

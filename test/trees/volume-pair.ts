@@ -19,7 +19,7 @@ export interface VolumePair {
   readonly scratch: string;
   readonly store: MemoryObjectStore;
   /** Takes the next snapshot of the source, with the one before as its parent. */
-  snapshot(keys?: DataKeys): Promise<SnapshotSummary>;
+  snapshot(keys?: DataKeys, repack?: boolean): Promise<SnapshotSummary>;
   /** Hydrates a snapshot into a directory of that name in the scratch directory. */
   hydrateTo(
     name: string,
@@ -53,7 +53,7 @@ export const openVolumePair = (
     source,
     scratch,
     store,
-    snapshot: async (keys) => {
+    snapshot: async (keys, repack) => {
       taken += 1;
       const snapshotId = `s${taken}`;
       const summary = await writeSnapshot(
@@ -67,6 +67,7 @@ export const openVolumePair = (
           attempt: `a${taken}`,
           parent,
           keys,
+          repack,
         },
         signal,
       );
