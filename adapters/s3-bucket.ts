@@ -11,9 +11,11 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
+  type FilterRuleName,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  PutBucketNotificationConfigurationCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
@@ -49,6 +51,11 @@ export interface S3Bucket {
   /** Makes the bucket; one of one's own is no error. */
   create(signal: AbortSignal): Promise<void>;
   setPolicy(policy: string, signal: AbortSignal): Promise<void>;
+  /** Where uploads of keys that match are told of; null: nowhere. */
+  setNotification(
+    notification: { readonly topic: string; readonly keys: string } | null,
+    signal: AbortSignal,
+  ): Promise<void>;
   put(key: string, body: Uint8Array, notes: ObjectNotes, signal: AbortSignal): Promise<void>;
   /** An object too large to hold: a part at a time, each with its digest. */
   putParts(
@@ -123,7 +130,18 @@ const orNull = <T>(what: string, call: Promise<T>): Promise<T | null> =>
     }),
   );
 
-const administer = (client: S3Client, Bucket: string): Pick<S3Bucket, "create" | "setPolicy"> => ({
+const administer = (
+  client: S3Client,
+  Bucket: string,
+): Pick<S3Bucket, "create" | "setPolicy" | "setNotification"> => ({
+  setNotification: async (notification, abortSignal) => {
+    const TopicConfigurations = notification === null ? [] : [toTopic(notification)];
+    const command = new PutBucketNotificationConfigurationCommand({
+      Bucket,
+      NotificationConfiguration: { TopicConfigurations },
+    });
+    await translated(`notifications of ${Bucket}`, client.send(command, { abortSignal }));
+  },
   create: async (abortSignal) => {
     const made = client.send(new CreateBucketCommand({ Bucket }), { abortSignal });
     await translated(
@@ -194,6 +212,14 @@ const read = (
     return toObject(Key, ContentLength, ETag, LastModified);
   },
   list: (prefix, signal) => listAll(client, Bucket, prefix, signal),
+});
+
+/** `regex` is Ceph's own word beside S3's `prefix` and `suffix`. */
+const toTopic = ({ topic, keys }: { readonly topic: string; readonly keys: string }) => ({
+  Id: "bagage",
+  TopicArn: topic,
+  Events: ["s3:ObjectCreated:*" as const],
+  Filter: { Key: { FilterRules: [{ Name: "regex" as FilterRuleName, Value: keys }] } },
 });
 
 const ifOwn = (error: unknown): void => {

@@ -11,6 +11,8 @@ import type { WrappingKeys } from "../functions/project-keys.ts";
 import { createHandler as createPublishHandler } from "../functions/publish-volume/handler.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
 import { createHandler as createPushHandler } from "../functions/receive-git-push/handler.ts";
+import { createHandler as createObjectEventsHandler } from "../functions/receive-object-events/handler.ts";
+import { OBJECT_EVENTS_PATH } from "../functions/receive-object-events/receive-object-events.ts";
 import { expireKeys } from "../functions/spaces/manage-keys.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createHandler as createSweepHandler } from "../functions/sweep/handler.ts";
@@ -41,6 +43,8 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
   const { ports, queue, listen } = options;
   const advance = createAdvanceHandler(ports, signal);
   const sweep = createSweepHandler(ports, signal);
+  const receivePush = createPushHandler(createPushPorts(ports));
+  const receiveObjectEvents = createObjectEventsHandler(ports);
   const server = await startLambdaHttpServer({
     ...listen,
     bodyBytesMax: BODY_BYTES_MAX,
@@ -48,7 +52,10 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     closeGraceMs: CLOSE_GRACE_MS,
     handler: withOperations(
       { store: ports.store, metrics: options.metrics, isStopping: () => signal.aborted },
-      createPushHandler(createPushPorts(ports)),
+      (event, context) =>
+        event.rawPath.startsWith(OBJECT_EVENTS_PATH)
+          ? receiveObjectEvents(event, context)
+          : receivePush(event, context),
     ),
   });
   options.onListening(server.url);

@@ -49,6 +49,8 @@ const Environment = z.object({
   BAGAGE_PUBLISHER_SECRET_KEY: z.string().default(""),
   /** The store's S3 as users and containers reach it; default: the first of BAGAGE_S3_ENDPOINT. */
   BAGAGE_SPACES_ENDPOINT: z.url().optional(),
+  /** Where the store's gateways reach `serve`, for notifications of uploads; default: BAGAGE_LISTEN. */
+  BAGAGE_NOTIFY_URL: z.url().optional(),
   /** Before a project's name in its bucket's and its user's; one for each installation on a store. */
   BAGAGE_SPACES_PREFIX: z
     .string()
@@ -143,6 +145,7 @@ export interface Config {
   readonly spaces: {
     readonly endpoint: string;
     readonly prefix: string;
+    readonly notifyUrl: string;
     readonly admin: KeyPair | null;
     readonly publisher: KeyPair | null;
   };
@@ -202,6 +205,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     spaces: {
       endpoint: e.BAGAGE_SPACES_ENDPOINT ?? e.BAGAGE_S3_ENDPOINT[0] ?? AWS_S3_ENDPOINT,
       prefix: e.BAGAGE_SPACES_PREFIX,
+      notifyUrl: e.BAGAGE_NOTIFY_URL ?? `http://${e.BAGAGE_LISTEN}`,
       admin: pair(e.BAGAGE_S3_ADMIN_ACCESS_KEY, e.BAGAGE_S3_ADMIN_SECRET_KEY),
       publisher: pair(e.BAGAGE_PUBLISHER_ACCESS_KEY, e.BAGAGE_PUBLISHER_SECRET_KEY),
     },

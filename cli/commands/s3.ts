@@ -8,6 +8,7 @@ import {
   rotateKey,
   setSpaceQuota,
 } from "../../functions/spaces/manage-keys.ts";
+import { notifyOfUploads } from "../../functions/spaces/notify-of-uploads.ts";
 import { requireAccounts, requireSpace, type Space } from "../../functions/spaces/space.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { Outcome } from "../../workflows/deliverous/outcome.ts";
@@ -241,9 +242,27 @@ const publishCommand: CommandModule<object, PublishArguments> = {
   },
 };
 
+const notifyCommand: CommandModule<object, ProjectArguments & { off: boolean }> = {
+  command: "notify <project>",
+  describe: "Tell the project's subscribers of uploads (object.created)",
+  builder: (yargs) =>
+    yargs
+      .positional("project", project)
+      .option("off", { type: "boolean", default: false })
+      .option("json", json),
+  handler: async (args) => {
+    const { spaces, signal, loadProject } = await openContext();
+    const loaded = await loadProject(args.project);
+    await notifyOfUploads(spaces, loaded.project, !args.off, signal);
+    const told = args.off ? "uploads are not told of any more" : "uploads are told of from now on";
+    write(args.json, { notify: !args.off }, [told]);
+  },
+};
+
 export const s3Command: CommandModule = {
   command: "s3",
-  describe: "S3 access to a project's files: enable, keys, rotate, revoke, quota, swift, publish",
+  describe:
+    "S3 access to a project's files: enable, keys, rotate, revoke, quota, swift, publish, notify",
   builder: (yargs) =>
     yargs
       .command(enableCommand)
@@ -253,6 +272,10 @@ export const s3Command: CommandModule = {
       .command(quotaCommand)
       .command(swiftCommand)
       .command(publishCommand)
-      .demandCommand(1, "name what to do: enable, keys, rotate, revoke, quota, swift, publish"),
+      .command(notifyCommand)
+      .demandCommand(
+        1,
+        "name what to do: enable, keys, rotate, revoke, quota, swift, publish, notify",
+      ),
   handler: () => undefined,
 };

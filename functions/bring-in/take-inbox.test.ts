@@ -42,6 +42,7 @@ const bucket: { -readonly [K in keyof S3Bucket]: S3Bucket[K] } = {
   name: "b",
   create: never,
   setPolicy: never,
+  setNotification: never,
   put: never,
   putParts: never,
   get: never,

@@ -7,7 +7,10 @@ const TYPE_PREFIX = "bagage.";
 
 export const CloudEvent = z.strictObject({
   specversion: z.literal("1.0"),
-  /** `project/revision/index`: the same event has the same id each time that it is sent. */
+  /**
+   * `project/revision/index`, or `project/objects/digest`: the same event has the same id each time that
+   * it is sent.
+   */
   id: z.string(),
   source: z.string().startsWith("/projects/"),
   type: z.string().startsWith(TYPE_PREFIX),
@@ -25,12 +28,14 @@ export interface EventPlace {
   readonly atMs: number;
 }
 
+/** What every event says of itself. */
+export const EVENT_FORM = { specversion: "1.0", datacontenttype: "application/json" } as const;
+
 export const toCloudEvent = (event: ProjectEvent, place: EventPlace): CloudEvent => ({
-  specversion: "1.0",
+  ...EVENT_FORM,
   id: `${event.project}/${place.rev}/${place.index}`,
   source: `/projects/${event.project}`,
   type: `${TYPE_PREFIX}${event.type}`,
   time: new Date(place.atMs).toISOString(),
-  datacontenttype: "application/json",
   data: event,
 });

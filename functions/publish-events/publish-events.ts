@@ -117,7 +117,8 @@ const tellAll = async (
   }
 };
 
-const tell = async (
+/** One event to one subscriber; throws when it was not taken. */
+export const tell = async (
   ports: ControlPorts,
   subscriber: Subscriber,
   { event, secret }: { readonly event: CloudEvent; readonly secret: string },

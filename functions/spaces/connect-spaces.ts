@@ -1,5 +1,6 @@
 /** Assembles what projects' S3 spaces need, with the keys that this process was given. */
 import { openRgwAdmin } from "../../adapters/rgw-admin.ts";
+import { openRgwTopics } from "../../adapters/rgw-topics.ts";
 import { openS3Bucket } from "../../adapters/s3-bucket.ts";
 import type { Config } from "../config.ts";
 import type { ControlPorts } from "../control-ports.ts";
@@ -9,11 +10,11 @@ export const connectSpaces = (
   config: Pick<Config, "store" | "spaces">,
   { store, nowMs, log }: Pick<ControlPorts, "store" | "nowMs" | "log">,
 ): SpacePorts => {
-  const { endpoint, prefix, admin, publisher } = config.spaces;
+  const { endpoint, prefix, notifyUrl, admin, publisher } = config.spaces;
   const { endpoints, region } = config.store;
   return {
     store,
-    settings: { endpoint, region, prefix },
+    settings: { endpoint, region, prefix, notifyUrl },
     accounts:
       admin === null
         ? null
@@ -27,6 +28,10 @@ export const connectSpaces = (
         ? null
         : (bucket) =>
             openS3Bucket({ endpoint: endpoints[0] ?? endpoint, region, bucket, ...publisher }),
+    topics:
+      publisher === null
+        ? null
+        : openRgwTopics({ endpoint: endpoints[0] ?? endpoint, region, ...publisher }),
     openWith: (space) => {
       const { bucket, region } = space;
       return openS3Bucket({

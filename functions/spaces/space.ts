@@ -4,6 +4,7 @@
  */
 import type { Logger } from "pino";
 import * as z from "zod";
+import type { S3Topics } from "../../adapters/rgw-topics.ts";
 import type { AccessKey, S3Accounts } from "../../adapters/s3-accounts.ts";
 import type { S3Bucket } from "../../adapters/s3-bucket.ts";
 import { spaceKey } from "../../adapters/store-keys.ts";
@@ -45,6 +46,8 @@ export interface SpaceSettings {
   readonly region: string;
   /** Before the project's name in bucket names and users. */
   readonly prefix: string;
+  /** Where the store's gateways reach `serve`. */
+  readonly notifyUrl: string;
 }
 
 export interface SpacePorts {
@@ -54,6 +57,8 @@ export interface SpacePorts {
   readonly accounts: S3Accounts | null;
   /** A bucket as its owner; null where the process has not the publisher's key. */
   readonly openAsOwner: ((bucket: string) => S3Bucket) | null;
+  /** Null where the process has not the publisher's key. */
+  readonly topics: S3Topics | null;
   /** A bucket with a key of the project's own. */
   readonly openWith: (space: Space) => S3Bucket;
   readonly nowMs: () => number;

@@ -2,6 +2,7 @@
  * A deploy and the project's bucket, end to end: first content, the inbox, the container's access,
  * and the published files, with real processes, engines and gateways.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -13,19 +14,22 @@ import {
 import Docker from "dockerode";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore } from "../../adapters/open-store.ts";
+import { connectSqs, openQueue } from "../../adapters/sqs.ts";
+import { receiveMessages } from "../../adapters/sqs-messages.ts";
 import { spaceKey } from "../../adapters/store-keys.ts";
 import { readConfig } from "../../functions/config.ts";
 import { readJsonObject } from "../../functions/json-object.ts";
 import { Space } from "../../functions/spaces/space.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
+import { waitUntil } from "../../infra/lab/wait-until.ts";
 import { ProjectId } from "../../workflows/ids.ts";
 import { appFile, openScene, type Scene } from "./deploy-scene.ts";
 import { connectUser, spacesEnvironment } from "./spaces-scene.ts";
 
 const signal = AbortSignal.timeout(290_000);
 const POLL = { timeout: 60_000, interval: 250 };
-const NAME = "s3-deploy";
+const NAME = `s3-deploy-${randomBytes(3).toString("hex")}`;
 let lab: Lab;
 let scene: Scene;
 let client: S3Client;
@@ -86,6 +90,11 @@ const environmentOf = async (index: number): Promise<string[]> => {
   return (await docker.getContainer(found?.Id ?? "").inspect()).Config.Env;
 };
 
+const readSpace = async (): Promise<Space | null> => {
+  const store = await openStore(readConfig(scene.installation.environment).store);
+  return readJsonObject(store, spaceKey(ProjectId.parse(NAME)), Space, signal);
+};
+
 test("a new volume begins with `from` and the inbox; its container gets the bucket's access", async () => {
   await put("seed/first.txt", "from the seed");
   await put("seed/deep/er.txt", "deeper");
@@ -131,9 +140,49 @@ test("the next deploy takes what came since, once; the head is published", async
   expect(published.volumes["mes_data" as never]?.publication?.snapshotId).toBe(head?.id);
 });
 
+test("an upload is told to the project's subscribers, and by nobody but the gateway", async () => {
+  const { cli, url, environment } = scene.installation;
+  const queueName = `bagage-events-${NAME}`;
+  const commands = [
+    ["subscribers", "add", NAME, "bus", "--queue", queueName, "--event", "object.*"],
+    ["s3", "notify", NAME],
+  ];
+  for (const argv of commands) {
+    const done = await cli(...argv);
+    expect(done.code, done.stderr).toBe(0);
+  }
+  const { sqs } = readConfig(environment);
+  const sqsClient = connectSqs({
+    region: sqs.region,
+    endpoint: sqs.endpoint ?? "",
+    credentials: sqs.credentials ?? { accessKeyId: "", secretAccessKey: "" },
+  });
+  const queue = await openQueue({ client: sqsClient, queue: queueName, create: true }, signal);
+  await put("inbox/mes_data/three & ü.txt", "three");
+  const told = await waitUntil(
+    async () => (await receiveMessages(queue, { messageCountMax: 1, waitTimeS: 5 }, signal)).at(0),
+    { what: "the event", timeoutMs: 60_000 },
+    signal,
+  );
+  expect(JSON.parse(told.Body ?? "")).toMatchObject({
+    type: "bagage.object.created",
+    data: { project: NAME, bucket, key: "inbox/mes_data/three & ü.txt", bytes: 5 },
+  });
+  const forged = await fetch(`${url}/object-events/${NAME}/${"x".repeat(32)}`, {
+    method: "POST",
+    body: JSON.stringify({ Records: [] }),
+  });
+  const nobody = await fetch(`${url}/object-events/nobody/x`, { method: "POST", body: "{}" });
+  expect([forged.status, nobody.status]).toEqual([401, 401]);
+  expect(await forged.json()).toEqual(await nobody.json());
+  const space = await readSpace();
+  expect(readFileSync(scene.installation.logFile("serve"), "utf8")).not.toContain(
+    space?.notificationToken,
+  );
+});
+
 test("53: the containers' secret stands in no record, label or log", async () => {
-  const store = await openStore(readConfig(scene.installation.environment).store);
-  const space = await readJsonObject(store, spaceKey(ProjectId.parse(NAME)), Space, signal);
+  const space = await readSpace();
   const secret = space?.container?.secretAccessKey ?? "";
   expect(secret).toHaveLength(40);
   expect(JSON.stringify(await scene.state())).not.toContain(secret);

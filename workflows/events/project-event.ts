@@ -21,6 +21,17 @@ const Move = z.strictObject({ from: NodeId.nullable(), to: NodeId.nullable() });
 const project = { project: ProjectId };
 const deploy = { ...project, deployId: DeployId };
 
+/** Told by the store rather than by the record: somebody put an object into the project's bucket. */
+export const ObjectCreated = z.strictObject({
+  type: z.literal("object.created"),
+  ...project,
+  bucket: z.string(),
+  key: z.string(),
+  bytes: z.int(),
+  etag: z.string(),
+});
+export type ObjectCreated = z.infer<typeof ObjectCreated>;
+
 export const ProjectEvent = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("project.added"), ...project }),
   z.strictObject({ type: z.literal("project.configured"), ...project }),
@@ -95,6 +106,7 @@ export const ProjectEvent = z.discriminatedUnion("type", [
     volume: VolumeName,
     snapshotId: SnapshotId,
   }),
+  ObjectCreated,
 ]);
 export type ProjectEvent = z.infer<typeof ProjectEvent>;
 export type ProjectEventType = ProjectEvent["type"];

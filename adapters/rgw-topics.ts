@@ -1,0 +1,61 @@
+/**
+ * Where Ceph's gateway pushes the notifications of a bucket: its SNS-like topics.
+ * https://docs.ceph.com/en/pacific/radosgw/notifications/
+ */
+import { AwsClient } from "aws4fetch";
+import { RetryableError, TerminalError } from "../volume/errors.ts";
+
+export interface S3Topics {
+  /** Makes or changes the topic; resolves with its name for a bucket's notifications. */
+  put(name: string, pushUrl: string, signal: AbortSignal): Promise<string>;
+}
+
+export interface RgwTopicsOptions {
+  readonly endpoint: string;
+  readonly region: string;
+  /** The owner of the buckets: only its topics can be theirs. */
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export const openRgwTopics = (options: RgwTopicsOptions): S3Topics => {
+  const { accessKeyId, secretAccessKey, region, endpoint } = options;
+  const client = new AwsClient({
+    accessKeyId,
+    secretAccessKey,
+    region,
+    service: "sns",
+    retries: 0,
+  });
+  return {
+    put: async (name, pushUrl, signal) => {
+      const attributes = [
+        ["push-endpoint", pushUrl],
+        // Queued in the store and pushed until it is taken, instead of once within the upload.
+        ["persistent", "true"],
+      ] as const;
+      const form = new URLSearchParams({ Action: "CreateTopic", Name: name });
+      for (const [index, [key, value]] of attributes.entries()) {
+        form.set(`Attributes.entry.${index + 1}.key`, key);
+        form.set(`Attributes.entry.${index + 1}.value`, value);
+      }
+      const request = {
+        method: "POST",
+        body: form.toString(),
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+      };
+      const response = await client.fetch(endpoint, request).catch((cause: unknown) => {
+        throw new RetryableError(`topic ${name}: no answer`, { code: "topics-unavailable", cause });
+      });
+      const arn = /<TopicArn>([^<]+)<\/TopicArn>/.exec(await response.text())?.[1];
+      if (response.ok && arn !== undefined) return arn;
+      throw new TerminalError(`topic ${name}: the gateway answered ${response.status}`, {
+        code: "topics-refused",
+        hint: "notifications must be among the gateway's `rgw enable apis`",
+      });
+    },
+  };
+};

@@ -1,0 +1,16 @@
+/** The gateways' notifications as a Lambda handler for API Gateway's HTTP API (payload format 2.0). */
+import middy from "@middy/core";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { ControlPorts } from "../control-ports.ts";
+import { problemJson } from "../http-problem.ts";
+import type { HttpHandler } from "../receive-git-push/handler.ts";
+import { createReceiveObjectEvents } from "./receive-object-events.ts";
+
+/** Answers every request, errors as problem+json; never rejects. */
+export const createHandler = (ports: ControlPorts): HttpHandler => {
+  const receive = createReceiveObjectEvents(ports);
+  const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+    .use(problemJson(ports.log))
+    .handler((event, _context, { signal }) => receive(event, signal));
+  return async (event, context) => await handler(event, context);
+};
