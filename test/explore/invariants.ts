@@ -89,7 +89,15 @@ export const headIsWhole = ({ record, store }: View): string | null => {
   return null;
 };
 
-export const STATE_INVARIANTS = { oneWriter, headHoldsAll, ownerHasAll, headIsWhole } as const;
+export const STATE_INVARIANTS = {
+  oneWriter: { says: "I1: a volume never has two writers", check: oneWriter },
+  headHoldsAll: { says: "I3: sealed means that the head holds every write", check: headHoldsAll },
+  ownerHasAll: {
+    says: "I4: the committed owner has every write, and nothing rolled back",
+    check: ownerHasAll,
+  },
+  headIsWhole: { says: "I6: the head is whole in the store", check: headIsWhole },
+} as const;
 
 /** I5: the counter never falls, and no container or volume goes back to an older epoch. */
 export const epochsGrow = (before: ProjectState, after: ProjectState): string | null => {
@@ -135,7 +143,23 @@ export const endsHaveReasons = (before: ProjectState, after: ProjectState): stri
   return silent === undefined ? null : `L2: request ${silent.requestId} ended without a reason`;
 };
 
-export const CHANGE_INVARIANTS = { epochsGrow, historyIsKept, endsHaveReasons } as const;
+export const CHANGE_INVARIANTS = {
+  epochsGrow: { says: "I5: epochs only grow", check: epochsGrow },
+  historyIsKept: { says: "I7: each revision goes on from the one before", check: historyIsKept },
+  endsHaveReasons: { says: "L2: what ends, ends with a reason", check: endsHaveReasons },
+} as const;
+
+/** Of single moves; they are checked where the moves are made. */
+export const MOVE_INVARIANTS = {
+  ackedStandsOnAll: { says: "I2: each acknowledged write stands on all earlier ones" },
+  givenUpIsKept: { says: "P3: what an accepted loss left behind is never overwritten" },
+} as const;
+
+/** Of the whole: from each state one of these can be reached. */
+export const GOALS = {
+  serving: { says: "L1: from everywhere a serving state can be reached" },
+  settled: { says: "L2: from everywhere the running request can come to its end" },
+} as const;
 
 /** L1 is that one of these can be reached: a gate leads to a healthy container of the owner. */
 export const serves = (

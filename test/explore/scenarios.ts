@@ -1,33 +1,57 @@
 /** The situations that are explored: who serves what at the beginning, and what may then happen. */
-import { DATA, projectOf, running, spec, WEB, X, Y } from "../../workflows/deploy/given-deploys.ts";
-import type { NodeId } from "../../workflows/ids.ts";
+import type { ContainerSpec } from "../../workflows/container-spec.ts";
+import {
+  begin,
+  DATA,
+  projectOf,
+  running,
+  spec,
+  start,
+  until,
+  WEB,
+  X,
+  Y,
+} from "../../workflows/deploy/given-deploys.ts";
+import { type ContainerName, NodeId, VolumeName } from "../../workflows/ids.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import { beginAt } from "./begin-at.ts";
 import type { Push } from "./control-moves.ts";
 import type { Scenario } from "./scenario.ts";
-import { EMPTY_NODE, type NodeWorld } from "./world.ts";
+import { EMPTY_NODE, emptyOf, type NodeWorld } from "./world.ts";
 
-const OLD_VERSION: Readonly<Record<string, NodeWorld>> = {
-  [X]: {
-    ...EMPTY_NODE,
-    fences: { containers: { [WEB]: 1 }, volumes: { [DATA]: 1 } },
-    copies: [
-      {
-        ...{ volume: DATA, role: "live", epoch: 1, content: "current", marker: null },
-        taintedBy: 0,
-      },
-    ],
-    running: [{ container: WEB, epoch: 1, mounts: [`${DATA} live-e1`] }],
-    gates: [{ container: WEB, epoch: 1 }],
-    view: 0,
+const Z = NodeId.parse("z");
+const SIDE = "side" as ContainerName;
+const LOGS = VolumeName.parse("logs");
+
+/** A container and its volumes as they serve on a node. */
+const serving = (
+  containers: readonly ContainerName[],
+  volumes: readonly VolumeName[],
+): NodeWorld => ({
+  ...EMPTY_NODE,
+  fences: {
+    containers: Object.fromEntries(containers.map((name) => [name, 1])),
+    volumes: Object.fromEntries(volumes.map((name) => [name, 1])),
   },
-  [Y]: EMPTY_NODE,
-};
+  copies: volumes.map((volume) => ({
+    ...{ volume, role: "live", epoch: 1, content: "current", marker: null },
+    taintedBy: 0,
+  })),
+  running: containers.map((container) => ({
+    ...{ container, epoch: 1, mounts: volumes.map((volume) => `${volume} live-e1`) },
+  })),
+  gates: containers.map((container) => ({ container, epoch: 1 })),
+  view: 0,
+});
+
+const deployed = (containers: Record<string, ContainerSpec>): ProjectState =>
+  until(begin(start, "first", "a", projectOf(containers)), null);
 
 const PLAIN: Scenario = {
   name: "move",
   says: "version 1 serves on x; a push moves it to y",
   record: running,
-  nodes: OLD_VERSION,
+  nodes: { [X]: serving([WEB], [DATA]), [Y]: EMPTY_NODE },
   store: { reports: [], current: [], broken: [] },
   pushes: [{ id: "second", letter: "b", spec: projectOf({ [WEB]: spec("two", Y) }) }],
   troubles: Number.POSITIVE_INFINITY,
@@ -82,6 +106,44 @@ export const SCENARIOS: readonly Scenario[] = [
     pushes: [SECOND, to("third", "c", "three", Y)],
     canLose: true,
     mayRest: ({ containers }) => Object.keys(containers).length === 0,
+  },
+  {
+    ...PLAIN,
+    name: "first",
+    says: "nothing was ever deployed; the first push starts on x",
+    record: start,
+    nodes: { [X]: EMPTY_NODE, [Y]: EMPTY_NODE },
+    store: { reports: [], current: [emptyOf(DATA)], broken: [] },
+    pushes: [to("first", "a", "one", X), to("second", "b", "two", Y)],
+    mayRest: ({ containers }) => Object.keys(containers).length === 0,
+  },
+  {
+    ...PLAIN,
+    name: "shared",
+    says: "two containers share the volume; a push of one moves both to y",
+    record: deployed({ [WEB]: spec("one", X), [SIDE]: spec("side", X) }),
+    nodes: { [X]: serving([WEB, SIDE], [DATA]), [Y]: EMPTY_NODE },
+    pushes: [
+      {
+        ...SECOND,
+        spec: projectOf({ [WEB]: spec("two", Y), [SIDE]: spec("side", Y) }),
+      },
+    ],
+  },
+  {
+    ...PLAIN,
+    name: "two-volumes",
+    says: "the container has two volumes, which move together to y",
+    record: deployed({ [WEB]: spec("one", X, [DATA, LOGS]) }),
+    nodes: { [X]: serving([WEB], [DATA, LOGS]), [Y]: EMPTY_NODE },
+    pushes: [{ ...SECOND, spec: projectOf({ [WEB]: spec("two", Y, [DATA, LOGS]) }) }],
+  },
+  {
+    ...PLAIN,
+    name: "three-nodes",
+    says: "a push moves it to y, the next one to z; the second may overtake the first",
+    nodes: { [X]: serving([WEB], [DATA]), [Y]: EMPTY_NODE, [Z]: EMPTY_NODE },
+    pushes: [SECOND, to("third", "c", "three", Z)],
   },
 ];
 

@@ -102,7 +102,7 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
     const before = records.valueOf(record);
     for (const { result } of outcome.state.history.slice(before.history.length)) ends.add(result);
     const breach = Object.values(CHANGE_INVARIANTS)
-      .map((check) => check(before, outcome.state))
+      .map(({ check }) => check(before, outcome.state))
       .find((found) => found !== null);
     const after = normalise(outcome.state);
     return {
@@ -219,8 +219,8 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
     },
     check: (state) => {
       const view = viewOf(state);
-      for (const invariant of Object.values(STATE_INVARIANTS)) {
-        const broken = invariant(view);
+      for (const { check } of Object.values(STATE_INVARIANTS)) {
+        const broken = check(view);
         if (broken !== null) return broken;
       }
       return null;
