@@ -19,12 +19,13 @@ export interface CaddySettings {
 /** Caddy's `apps`, with a mark that tells this very configuration from any other. */
 export const renderCaddyApps = (
   sites: readonly CaddySite[],
-  { httpPort, httpsPort, tls }: CaddySettings,
+  settings: CaddySettings,
 ): { readonly mark: string; readonly apps: unknown } => {
+  const { httpPort, httpsPort, tls } = settings;
   const routes = [...sites].sort(compareSites).map(renderRoute);
   const listen = [tls === "off" ? `:${httpPort}` : `:${httpsPort}`];
   const mark = createHash("sha256")
-    .update(JSON.stringify([routes, listen, tls]))
+    .update(JSON.stringify([routes, settings]))
     .digest("hex");
   const server = {
     listen,

@@ -91,6 +91,9 @@ export const openKey = (project: ProjectId, rev: Revision): string =>
 export const ROUTED_PREFIX = "edge/projects/";
 export const routedKey = (project: ProjectId): string => `${ROUTED_PREFIX}${project}`;
 
+/** Whose a host name is, as of the last deploy that asked for it. */
+export const hostKey = (host: string): string => `edge/hosts/${host}.json`;
+
 /** Edges that follow the records, each with the time of its last sign of life. */
 export const EDGES_PREFIX = "edge/edges/";
 export const edgeKey = (edge: NodeId): string => `${EDGES_PREFIX}${edge}.json`;

@@ -39,12 +39,16 @@ const scene = async (kind: DoorPreface["kind"], holdMs: number) => {
   });
   const door = await openDoor(HOST, 0);
   doors.push(door);
+  const searches = { count: 0 };
   const place = { address: HOST, port: door.port };
   const names = { project: ProjectId.parse("shop"), container: ContainerName.parse("web") };
   const route: HeldRoute = {
     preface: { ...names, port, kind },
     locator: createLocator({
-      readPlaces: async () => [place],
+      readPlaces: async () => {
+        searches.count += 1;
+        return [place];
+      },
       knock: async (at, signal) => {
         (await enterDoor(at, { ...names, port, kind: "probe" }, signal)).destroy();
       },
@@ -58,14 +62,19 @@ const scene = async (kind: DoorPreface["kind"], holdMs: number) => {
   };
   const edge = await serve((client) => void holdClient(client, route));
   const dial = () => connect({ host: HOST, port: edge, allowHalfOpen: true }).on("error", () => {});
-  return { door, dial, admit: () => door.admit("shop/web", { address: HOST, ports: [port] }) };
+  return {
+    door,
+    dial,
+    searches,
+    admit: () => door.admit("shop/web", { address: HOST, ports: [port] }),
+  };
 };
 
 test("clients who come before the door opens are held, and lose nothing of what they said", async () => {
-  const { dial, admit } = await scene("request", 60_000);
+  const { dial, searches, admit } = await scene("request", 60_000);
   const said = Array.from({ length: 10 }, (_, index) => `${index}`.repeat(200_000));
   const answers = said.map((words) => text(dial().end(words)));
-  await sleep(100);
+  await expect.poll(() => searches.count).toBeGreaterThan(2);
   admit();
   expect((await Promise.all(answers)).map((answer, index) => answer === said[index])).toEqual(
     said.map(() => true),
@@ -92,12 +101,13 @@ test("a TCP client who was held for too long is cut off with a reset", async () 
 });
 
 test("a door that closes again is not entered, and the next one to open is", async () => {
-  const { door, dial, admit } = await scene("stream", 60_000);
+  const { door, dial, searches, admit } = await scene("stream", 60_000);
   admit();
   expect(await text(dial().end("one"))).toBe("one");
   door.refuse("shop/web", 60_000);
+  const before = searches.count;
   const second = text(dial().end("two"));
-  await sleep(50);
+  await expect.poll(() => searches.count).toBeGreaterThan(before + 1);
   admit();
   expect(await second).toBe("two");
 });

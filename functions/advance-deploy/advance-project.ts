@@ -22,6 +22,7 @@ import {
   type VolumePublish,
 } from "../messages.ts";
 import { hasSubscribers } from "../publish-events/publish-events.ts";
+import { claimHosts } from "./claim-hosts.ts";
 import { forgetProgress } from "./forget-progress.ts";
 import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
@@ -159,7 +160,10 @@ const foldInputs = async (
     fold(await readPending(ports, state, request.requestId, signal));
   }
   for (const duty of duties(state)) {
-    if (duty.kind === "plan") fold(await resolveDesired(ports, state, signal));
+    if (duty.kind === "plan") {
+      const resolved = await resolveDesired(ports, state, signal);
+      fold(await claimHosts(ports, state, resolved, signal));
+    }
     if (duty.kind === "step") fold(await readReport(ports, duty, signal));
     if (duty.kind === "archive") fold(await archive(ports, state, duty, signal));
   }
