@@ -1,5 +1,5 @@
 /** Damage to any stored object is found before a damaged byte counts as hydrated. */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { anyChanges, changeTree } from "../test/trees/change-tree.ts";
@@ -103,34 +103,43 @@ test("8: a damaged object fails the hydrate, or the result is right without it",
   );
 });
 
-test("8, 10: an object that the snapshot needs can't be damaged unnoticed", {
-  timeout: TIMEOUT_MS,
-}, async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      anyTree.filter((tree) => tree.some((node) => node.kind === "file")),
-      fc.nat(),
-      fc.nat(7),
-      async (tree, at, bit) => {
-        const pair = openVolumePair();
-        try {
-          growTree(pair.source, tree);
-          const { snapshotId } = await pair.snapshot();
-          for (const [key, body] of [...pair.store.objects]) {
-            const broken = damage(body, [], { kind: "flip", at, bit });
-            if (broken !== null) pair.store.objects.set(key, broken);
-            await expect(pair.hydrateTo("copy", snapshotId), key).rejects.toThrow();
-            pair.store.objects.set(key, body);
+const KEY = { id: "e".repeat(16), secret: randomBytes(32) };
+
+test.for([
+  ["plain", undefined],
+  ["sealed", { current: KEY.id, keys: [KEY] }],
+] as const)(
+  "8, 10: an object that the %s snapshot needs can't be damaged unnoticed",
+  {
+    timeout: TIMEOUT_MS,
+  },
+  async ([, keys]) => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyTree.filter((tree) => tree.some((node) => node.kind === "file")),
+        fc.nat(),
+        fc.nat(7),
+        async (tree, at, bit) => {
+          const pair = openVolumePair();
+          try {
+            growTree(pair.source, tree);
+            const { snapshotId } = await pair.snapshot(keys);
+            for (const [key, body] of [...pair.store.objects]) {
+              const broken = damage(body, [], { kind: "flip", at, bit });
+              if (broken !== null) pair.store.objects.set(key, broken);
+              await expect(pair.hydrateTo("copy", snapshotId, { keys }), key).rejects.toThrow();
+              pair.store.objects.set(key, body);
+            }
+            await pair.hydrateTo("copy", snapshotId, { keys });
+          } finally {
+            pair.remove();
           }
-          await pair.hydrateTo("copy", snapshotId);
-        } finally {
-          pair.remove();
-        }
-      },
-    ),
-    { numRuns: RUNS },
-  );
-});
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  },
+);
 
 test("8: verify names the files that damage hits, and all others can be restored", {
   timeout: TIMEOUT_MS,

@@ -51,15 +51,15 @@ test("without an index everything is dirty; names of one file, links and directo
   symlinkSync("a", at("d"));
   mkdirSync(at("e"));
   const all = { files: 2, bytes: 1_500, dirtyFiles: 2, dirtyBytes: 1_500 };
-  expect(await measure(null)).toEqual(all);
-  expect(await measure()).toEqual(all);
+  expect(await measure(null)).toMatchObject(all);
+  expect(await measure()).toMatchObject(all);
 });
 
 test("after a snapshot nothing is dirty, and then what was written, added, renamed or touched", async () => {
   for (const name of ["a", "b", "c", "d", "e", "f"]) write(name, 1_000);
   await snapshotLater();
   const files = { files: 6, bytes: 6_000 };
-  expect(await measure()).toEqual({ ...files, dirtyFiles: 0, dirtyBytes: 0 });
+  expect(await measure()).toMatchObject({ ...files, dirtyFiles: 0, dirtyBytes: 0 });
   appendFileSync(at("a"), Buffer.alloc(24));
   rmSync(at("b"));
   write("bb", 2_000);
@@ -68,7 +68,7 @@ test("after a snapshot nothing is dirty, and then what was written, added, renam
   write("d", 1_000);
   utimesSync(at("d"), atime, mtime);
   chmodSync(at("e"), 0o600);
-  expect(await measure()).toEqual({
+  expect(await measure()).toMatchObject({
     files: 6,
     bytes: 7_024,
     dirtyFiles: 5,

@@ -1,6 +1,7 @@
 import type { CommandModule } from "yargs";
 import { keysOf } from "../../workflows/keys-of.ts";
 import type { VolumeState } from "../../workflows/record.ts";
+import type { SnapshotTry } from "../../workflows/snapshots/snapshot-notes.ts";
 import { openContext } from "../context.ts";
 import { formatBytes, formatTable, formatTime } from "../format.ts";
 
@@ -48,8 +49,15 @@ export const volumesCommand: CommandModule<object, Arguments> = {
         formatBytes(s.bytes),
         `${s.files} files, ${s.stopped}${s.id === volume.head?.id ? ", head" : ""}`,
       ]);
-      return [first, ...describePublication(volume.publication), ...points];
+      const rest = [...points, ...describeFailure(volume.tries.at(-1))];
+      return [first, ...describePublication(volume.publication), ...rest];
     });
     process.stdout.write(`${formatTable([["VOLUME", "OWNER", "EPOCH", ""], ...rows])}\n`);
   },
 };
+
+/** Why the last snapshot outside a deploy did not come to be; nothing where it did. */
+const describeFailure = (last: SnapshotTry | undefined): string[][] =>
+  last === undefined || last.failure === null
+    ? []
+    : [["  no snapshot", formatTime(last.atMs), "", last.failure.message]];

@@ -24,7 +24,11 @@ export interface VolumePair {
   hydrateTo(
     name: string,
     snapshotId: string,
-    more?: { readonly base?: string; readonly keys?: DataKeys; readonly prefix?: string },
+    more?: {
+      readonly base?: string;
+      readonly keys?: DataKeys | undefined;
+      readonly prefix?: string;
+    },
   ): Promise<HydrateResult>;
   /** The data of the copy of that name. */
   pathOf(name: string): string;
