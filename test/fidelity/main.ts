@@ -62,7 +62,7 @@ const checkTrees = async (
   if (!details.failed) console.log(`${kind}: ${details.numRuns} trees, none different`);
   else {
     console.error(`${kind}: --seed ${seed}, tree ${details.numRuns}`);
-    throw new Error(fc.defaultReportMessage(details) ?? "failed");
+    throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
   }
 };
 
