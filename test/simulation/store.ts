@@ -162,9 +162,10 @@ const spoil = (world: World, whole: Uint8Array | null, range: ByteRange | undefi
   const body = Buffer.from(whole ?? []);
   const { offset, length } = range ?? { offset: 0, length: body.length };
   const way = world.random.between(0, 2);
-  if (way === 0) {
-    const shifted = Math.max(0, Math.min(body.length - length, offset + 1));
-    return body.subarray(shifted === offset ? 0 : shifted, shifted + length);
+  // Of a whole object there is no other range.
+  if (way === 0 && length < body.length) {
+    const shifted = offset === 0 ? 1 : offset - 1;
+    return body.subarray(shifted, shifted + length);
   }
   const part = Buffer.from(body.subarray(offset, offset + length));
   if (way === 1) return part.subarray(0, part.length - 1);
