@@ -10,7 +10,7 @@ import type { Fault, Scenario } from "./simulation/scenario.ts";
 const { scenarioOf } = await import("./simulation/scenario.ts");
 const { simulate } = await import("./simulation/simulate.ts");
 
-const SEEDS = 40;
+const SEEDS = 25;
 const TIMEOUT_MS = 300_000;
 /** Each planted bug is found within so many seeds. */
 const MUTANT_SEEDS_MAX = 10;
