@@ -12,6 +12,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { edgeCommand } from "./commands/edge.ts";
 import { gcCommand } from "./commands/gc.ts";
 import { historyCommand } from "./commands/history.ts";
+import { exportCommand, importCommand } from "./commands/import-export.ts";
 import { keyCommand } from "./commands/key.ts";
 import { nodesCommand } from "./commands/nodes.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -99,6 +100,8 @@ const parser = yargs(hideBin(process.argv))
   .command(verifyCommand)
   .command(gcCommand)
   .command(s3Command)
+  .command(importCommand)
+  .command(exportCommand)
   .command(subscribersCommand)
   .command(nodesCommand)
   .command(keyCommand)

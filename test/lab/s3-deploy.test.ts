@@ -3,7 +3,7 @@
  * and the published files, with real processes, engines and gateways.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   GetObjectCommand,
@@ -138,6 +138,21 @@ test("the next deploy takes what came since, once; the head is published", async
   expect(await list("volumes/mes_data/two")).toEqual([]);
   const published = await scene.state();
   expect(published.volumes["mes_data" as never]?.publication?.snapshotId).toBe(head?.id);
+});
+
+test("files are imported into the inbox, and a restore point is exported to any prefix", async () => {
+  const { cli, directory } = scene.installation;
+  const files = join(directory, "files");
+  mkdirSync(join(files, "sub"), { recursive: true });
+  writeFileSync(join(files, "sub", "imported.txt"), "imported");
+  const imported = await cli("import", NAME, "mes_data", files, "--json");
+  expect(JSON.parse(imported.stdout), imported.stderr).toMatchObject({ files: 1, skipped: 0 });
+  expect(await read("inbox/mes_data/sub/imported.txt")).toBe("imported");
+  const exported = await cli("export", NAME, "mes_data", `s3://${bucket}/exports/one`, "--json");
+  expect(JSON.parse(exported.stdout), exported.stderr).toMatchObject({ leftOut: [] });
+  expect(await read("exports/one/deep/er.txt")).toBe("deeper");
+  const refused = await cli("export", NAME, "mes_data", `s3://${bucket}/volumes/mes_data`);
+  expect(refused.code).toBe(4);
 });
 
 test("an upload is told to the project's subscribers, and by nobody but the gateway", async () => {
