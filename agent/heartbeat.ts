@@ -1,6 +1,6 @@
 /** What the node tells of itself every few seconds: where the placement's knowledge comes from. */
 import { heartbeatKey } from "../adapters/store-keys.ts";
-import { memoryOf, nodeLabels } from "../functions/container-names.ts";
+import { memoryOf, nodeLabels, parseLabels } from "../functions/container-names.ts";
 import { encodeJson } from "../functions/json-object.ts";
 import { NodeStatus, type WarmVolume } from "../workflows/placement/node-status.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
@@ -42,6 +42,12 @@ export const sendHeartbeat = async (
         orders.map(({ hostPort }) => ({ port: hostPort, project })),
       ),
     warm: await listWarm(ports),
+    projects: [
+      ...new Set([
+        ...(await ports.disk.listProjects()),
+        ...containers.flatMap(({ labels }) => parseLabels(labels)?.project ?? []),
+      ]),
+    ],
     cordoned: identity.cordoned,
   });
   await ports.store.put(heartbeatKey(ports.node), encodeJson(status), {}, signal);

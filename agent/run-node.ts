@@ -23,6 +23,7 @@ import { localContext, localSqsEvent } from "./local-context.ts";
 import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
 import { refuseClone } from "./refuse-clone.ts";
 import { createBranchTeller } from "./tell-branches.ts";
+import { createBranchTender } from "./tend-branches.ts";
 import { tendCaches } from "./tend-caches.ts";
 
 /** A project in a deploy is looked at this often, should its messages be lost. */
@@ -44,6 +45,7 @@ export const createNodeAgent = (
   const perform = createStepRunner(ports, signal);
   const measure = createMeasureVolume(ports);
   const branches = createBranchTeller(ports);
+  const asked = createBranchTender(ports);
   const watched = new Set<ProjectId>();
   const keeper = createSnapshotKeeper(ports, signal);
   const look = async (project: ProjectId): Promise<void> => {
@@ -57,7 +59,7 @@ export const createNodeAgent = (
         ports.log.error({ project, deploy: deployId, step, err: error }, "step.retried"),
       );
     }
-    const isTold = await branches.tell(state, signal);
+    const isTold = (await branches.tell(state, signal)) && (await asked.tend(state, signal));
     if (isTold && isSettled(ports, state)) watched.delete(project);
     else watched.add(project);
   };

@@ -4,6 +4,7 @@ import { hideBin } from "yargs/helpers";
 import * as z from "zod";
 import { ConfigError } from "../functions/config.ts";
 import { BagageError, RetryableError } from "../volume/errors.ts";
+import { branchesCommand } from "./commands/branches.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { cloneCommand } from "./commands/clone.ts";
 import { cpCommand } from "./commands/cp.ts";
@@ -14,12 +15,13 @@ import { gcCommand } from "./commands/gc.ts";
 import { historyCommand } from "./commands/history.ts";
 import { exportCommand, importCommand } from "./commands/import-export.ts";
 import { keyCommand } from "./commands/key.ts";
+import { nodeCommand } from "./commands/node.ts";
 import { nodesCommand } from "./commands/nodes.ts";
 import { planCommand } from "./commands/plan.ts";
 import { projectCommand } from "./commands/project.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
-import { nodeCommand, serveCommand, upCommand } from "./commands/run.ts";
+import { serveCommand, upCommand } from "./commands/run.ts";
 import { s3Command } from "./commands/s3.ts";
 import { snapshotCommand } from "./commands/snapshot.ts";
 import {
@@ -47,6 +49,8 @@ const NOT_FOUND = new Set([
   "unknown-snapshot",
   "unknown-file",
   "unknown-key",
+  "unknown-node",
+  "unknown-branch",
   "unknown-subscriber",
   "no-space",
   "nothing-to-cancel",
@@ -99,6 +103,7 @@ const parser = yargs(hideBin(process.argv))
   .command(cloneCommand)
   .command(verifyCommand)
   .command(gcCommand)
+  .command(branchesCommand)
   .command(s3Command)
   .command(importCommand)
   .command(exportCommand)

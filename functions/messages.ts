@@ -7,13 +7,14 @@ import type { StepKind } from "../workflows/deploy/steps.ts";
 import {
   CommitId,
   DeployId,
+  Epoch,
   LeaseSession,
   NodeId,
   ProjectId,
   SnapshotId,
   VolumeName,
 } from "../workflows/ids.ts";
-import { Branch } from "../workflows/record.ts";
+import { Branch, SnapshotRef } from "../workflows/record.ts";
 import { MeasureRequestId } from "./measure-volume/measure-result.ts";
 
 const version = z.literal(1).default(1);
@@ -50,11 +51,20 @@ export const SnapshotRequested = z.object({
   volumes: z.array(VolumeName).default([]),
 });
 
+/** Asks for a node to be left by all that runs there, and to be given nothing new. */
+export const NodeDrainRequested = z.object({
+  type: z.literal("node.drain.requested"),
+  version,
+  id: z.string().min(1).max(150).optional(),
+  node: NodeId,
+});
+
 /** What may come on the events queue from outside. */
 export const ExternalEvent = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
   SnapshotRequested,
+  NodeDrainRequested,
 ]);
 export type ExternalEvent = z.infer<typeof ExternalEvent>;
 
@@ -111,6 +121,17 @@ export const BranchKept = z.strictObject({
   branch: Branch,
 });
 
+/** A node has taken the snapshot of a branch that the record asks for. */
+export const BranchSaved = z.strictObject({
+  type: z.literal("branch.saved"),
+  version,
+  project: ProjectId,
+  volume: VolumeName,
+  node: NodeId,
+  epoch: Epoch,
+  snapshot: SnapshotRef,
+});
+
 export const ControlMessage = z.discriminatedUnion("type", [
   DeployRequested,
   DeployCancelRequested,
@@ -121,6 +142,8 @@ export const ControlMessage = z.discriminatedUnion("type", [
   LeaseHeld,
   LeaseExpired,
   BranchKept,
+  BranchSaved,
+  NodeDrainRequested,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 

@@ -68,6 +68,9 @@ export const Branch = z.strictObject({
   reason: z.string(),
   /** When its newest file was changed; null where nobody looked. */
   changedAtMs: z.int().nullable().default(null),
+  /** When its node was asked for a snapshot of it, and when to let go of it. */
+  wantedAtMs: z.int().optional(),
+  droppedAtMs: z.int().optional(),
   /** The snapshot of it, once its node was asked for one. */
   snapshotId: SnapshotId.nullable().default(null),
 });

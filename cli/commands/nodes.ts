@@ -15,7 +15,7 @@ export const nodesCommand: CommandModule<object, { json: boolean }> = {
       return;
     }
     const rows = nodes.map((n) => [
-      n.node,
+      n.cordoned ? `${n.node} (cordoned)` : n.node,
       n.address,
       `${formatMs(control.nowMs() - n.atMs)} ago`,
       `${n.containerCount}`,

@@ -142,13 +142,10 @@ export const serveCommand: CommandModule = {
   },
 };
 
-export const nodeCommand: CommandModule = {
-  command: "node",
-  describe: "Run the agent of this Docker host",
-  handler: async () => {
-    const config = readConfig(process.env);
-    await runNodePart(config, await openConnections(config, config.node.root), untilSignalled());
-  },
+/** The agent of this Docker host. */
+export const runNode = async (): Promise<void> => {
+  const config = readConfig(process.env);
+  await runNodePart(config, await openConnections(config, config.node.root), untilSignalled());
 };
 
 export const upCommand: CommandModule<object, { edge: boolean }> = {

@@ -4,6 +4,8 @@
  */
 
 import {
+  CORDONS_PREFIX,
+  cordonKey,
   heartbeatKey,
   NODES_PREFIX,
   receiptKey,
@@ -16,7 +18,7 @@ import { parseDeliverous } from "../../workflows/deliverous.ts";
 import type { Duty } from "../../workflows/deploy/duties.ts";
 import { type Input, Report } from "../../workflows/deploy/messages.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
-import type { NodeId, SnapshotId } from "../../workflows/ids.ts";
+import type { SnapshotId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { NodeStatus } from "../../workflows/placement/node-status.ts";
 import type { ProjectState } from "../../workflows/record.ts";
@@ -96,9 +98,12 @@ export const readNodes = async (
   signal: AbortSignal,
 ): Promise<NodeStatus[]> => {
   const nodes: NodeStatus[] = [];
+  const cordoned = new Set<string>();
+  for await (const { key } of ports.store.list(CORDONS_PREFIX, signal)) cordoned.add(key);
   for await (const { key } of ports.store.list(NODES_PREFIX, signal)) {
     const status = await readJsonObject(ports.store, key, NodeStatus, signal);
-    if (status !== null && heartbeatKey(status.node as NodeId) === key) nodes.push(status);
+    if (status === null || heartbeatKey(status.node) !== key) continue;
+    nodes.push({ ...status, cordoned: status.cordoned || cordoned.has(cordonKey(status.node)) });
   }
   return nodes;
 };

@@ -3,11 +3,13 @@ import type { SQSRecord } from "aws-lambda";
 import { collectProject } from "../collect-garbage/collect-project.ts";
 import { releaseSources } from "../collect-garbage/release-sources.ts";
 import type { ControlPorts } from "../control-ports.ts";
+import { drainNode } from "../drain-node.ts";
 import { ControlMessage, type DeployRequested, nodeQueue } from "../messages.ts";
 import { publishEvents } from "../publish-events/publish-events.ts";
 import { recordRequest } from "../request-deploy.ts";
 import { snapshotRequestId } from "../snapshot-volume/snapshot-report-id.ts";
 import { advanceProject } from "./advance-project.ts";
+import { readSavedBranch } from "./read-branch.ts";
 import { readExpiredLease } from "./read-lease.ts";
 
 export const createHandleControlMessage =
@@ -68,6 +70,14 @@ export const createHandleControlMessage =
         await advanceProject(ports, { project, input, resend: false }, signal);
         return;
       }
+      case "branch.saved": {
+        const input = await readSavedBranch(ports, message, signal);
+        await advanceProject(ports, { project: message.project, input, resend: false }, signal);
+        return;
+      }
+      case "node.drain.requested":
+        await drainNode(ports, message, signal);
+        return;
       case "project.hint": {
         const { project, requestId, resend } = message;
         const { refusal } = await advanceProject(ports, { project, requestId, resend }, signal);

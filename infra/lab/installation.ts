@@ -26,6 +26,8 @@ export interface InstallationOptions {
   /** Seconds between sweeps. */
   readonly sweepS?: number;
   readonly nodeLabels?: Readonly<Record<string, string>>;
+  /** Settings of single nodes' agents, which win over all others. */
+  readonly nodeSettings?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Settings beside those of the store and the queue, for every process. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -143,6 +145,7 @@ const nodeEnvironment = (node: LabNode, options: InstallationOptions) => ({
   BAGAGE_NODE_BIND: node.address,
   BAGAGE_NODE_LABELS: options.nodeLabels?.[node.name] ?? "",
   BAGAGE_DOCKER_SOCKET: node.dockerSocket,
+  ...options.nodeSettings?.[node.name],
 });
 
 const storeEnvironment = async (

@@ -2,10 +2,13 @@
  * Node loss on real parts: a crash, and a node that is cut off from the store while clients still
  * reach it. Leases are short here; at the default settings they are almost four times as long.
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectDocker } from "../../adapters/docker-engine.ts";
+import { tryCommand } from "../../infra/lab/command.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import type { VolumeState } from "../../workflows/record.ts";
@@ -131,3 +134,101 @@ test("30: a node that is cut off from the store closes before the other one open
   expect(branch.reason).toContain("another copy");
   expect(await readNotes(at(x))).toEqual(["sealed", "on x again"]);
 });
+
+test("a branch that its node kept is listed, and becomes the volume again", async () => {
+  const { cli } = scene.installation;
+  const listed = await cli("branches", scene.project, "--json");
+  const branches = JSON.parse(listed.stdout) as { volume: string; node: string; epoch: number }[];
+  const lost = branches.find(({ node }) => node === "x");
+  const name = `${lost?.volume}@${lost?.node}:${lost?.epoch}`;
+  expect((await cli("branches", "restore", scene.project, name)).code).toBe(4);
+  const restored = await cli("branches", "restore", scene.project, name, "--accept-loss");
+  expect(restored).toMatchObject({ code: 0, stderr: "" });
+  expect(await readNotes(at(x))).toEqual(["sealed", "written after the last snapshot"]);
+  expect((await cli("branches", "drop", scene.project, name, "--yes")).code).toBe(0);
+  const left = JSON.parse((await cli("branches", scene.project, "--json")).stdout) as unknown[];
+  expect(left).toHaveLength(branches.length - 1);
+});
+
+test("a drained node is left by all, with its data, and takes nothing until it is uncordoned", async () => {
+  const { cli } = scene.installation;
+  const notes = await readNotes(at(x));
+  expect(await cli("node", "drain", "x")).toMatchObject({ code: 0, stderr: "" });
+  expect(await readNotes(at(y))).toEqual(notes);
+  const nodes = JSON.parse((await cli("nodes", "--json")).stdout) as { node: string }[];
+  expect(nodes.find(({ node }) => node === "x")).toMatchObject({ cordoned: true });
+  expect((await cli("deploy", scene.project, "--to", "x")).code).toBe(1);
+  expect((await cli("node", "uncordon", "x")).code).toBe(0);
+});
+
+test("31: a target that dies while starting is not waited for longer than its lease", async () => {
+  const notes = await readNotes(at(y));
+  const bad = await scene.repository.push({ Deliverous: file("bad", "x") }, "Bad");
+  await scene.until("starting", ({ deploy }) =>
+    deploy?.phase.name === "starting" ? 1 : undefined,
+  );
+  await scene.installation.stop("node-x", "SIGKILL");
+  await x.crash(signal);
+  expect(await scene.ended(bad.commit)).toMatchObject({ result: "rolled-back" });
+  expect(await readNotes(at(y))).toEqual(notes);
+  await x.boot(signal);
+  await scene.installation.startNode("x");
+});
+
+test("a node that is given up: refused while it lives, shown what is lost, then gone on elsewhere", async () => {
+  const { cli } = scene.installation;
+  const waits = appFile({ tag: "2", node: null, port: PORT, onNodeLoss: "wait" });
+  const { commit } = await scene.repository.push({ Deliverous: waits }, "Wait");
+  expect(await scene.ended(commit)).toMatchObject({ result: "deployed" });
+  const notes = await readNotes(at(y));
+  await addNote(at(y), "of this no snapshot knows");
+  expect((await cli("node", "forget", "y", "--accept-loss")).code).toBe(4);
+  await scene.installation.stop("node-y", "SIGKILL");
+  await y.crash(signal);
+  const shown = await cli("node", "forget", "y");
+  expect(shown.code).toBe(4);
+  expect(shown.stdout).toContain("writes of the last");
+  expect((await volume())?.owner).toBe("y");
+  expect((await cli("node", "forget", "y", "--accept-loss")).code).toBe(0);
+  expect((await ownedBy("x")).losses.at(-1)).toMatchObject({ node: "y" });
+  expect(await readNotes(at(x))).toEqual(notes);
+  await y.boot(signal);
+  await scene.installation.startNode("y");
+  await branchOn("y");
+});
+
+test("36: a second agent on a node exits, and a clone of a node fences itself", async () => {
+  const environment = {
+    PATH: process.env["PATH"] ?? "",
+    ...scene.installation.environment,
+    BAGAGE_NODE: "x",
+    BAGAGE_DOCKER_SOCKET: x.dockerSocket,
+  };
+  const agent = [process.execPath, "cli/main.ts", "node"];
+  const root = join(x.directory, scene.project);
+  const second = await tryCommand(
+    ["env", ...Object.entries({ ...environment, BAGAGE_NODE_ROOT: root }).map(assign), ...agent],
+    {},
+    signal,
+  );
+  expect(second.exitCode).toBe(4);
+  expect(second.stderr).toContain("is locked by process");
+  const bootId = join(lab.directory, "other-boot-id");
+  writeFileSync(bootId, `${randomUUID()}\n`);
+  // A machine with a copy of the disk: the same name, another boot.
+  const inOtherBoot = `mount --bind ${bootId} /proc/sys/kernel/random/boot_id && exec ${agent.join(" ")}`;
+  const clone = await tryCommand(
+    x.nsenter([
+      ...["unshare", "--mount", "env"],
+      ...Object.entries({ ...environment, BAGAGE_NODE_ROOT: `${root}-clone` }).map(assign),
+      ...["sh", "-c", inOtherBoot],
+    ] as unknown as readonly [string, ...string[]]),
+    {},
+    signal,
+  );
+  expect(clone.exitCode).toBe(4);
+  expect(clone.stderr).toContain("is running as node x");
+  expect((await volume())?.owner).toBe("x");
+});
+
+const assign = ([name, value]: [string, string]): string => `${name}=${value}`;

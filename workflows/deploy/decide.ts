@@ -12,7 +12,7 @@ import { requestSnapshot } from "../snapshots/request-snapshot.ts";
 import { endDeploy, endRequest } from "./end-deploy.ts";
 import { expireLease } from "./expire-lease.ts";
 import { holdLease } from "./hold-lease.ts";
-import { noteBranch } from "./keep-branch.ts";
+import { askOfBranch, noteBranch, saveBranch } from "./keep-branch.ts";
 import { loseNode } from "./lose-node.ts";
 import {
   changed,
@@ -52,6 +52,11 @@ export const decide = (state: ProjectState, input: Input): Decision => {
       return holdLease(state, input);
     case "branch.kept":
       return noteBranch(state, input);
+    case "branch.wanted":
+    case "branch.dropped":
+      return askOfBranch(state, input);
+    case "branch.saved":
+      return saveBranch(state, input);
     case "deploy.archived":
       return archiveDeploy(state, input);
     case "snapshot.requested":

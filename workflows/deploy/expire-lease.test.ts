@@ -1,7 +1,7 @@
 /** Node loss, rule by rule: what waits, what goes on elsewhere, and what a late sign of life finds. */
 import { expect, test } from "vitest";
 import type { ProjectSpec } from "../container-spec.ts";
-import { DeployId, LeaseSession, type NodeId, VolumeName } from "../ids.ts";
+import { DeployId, Epoch, LeaseSession, type NodeId, SnapshotId, VolumeName } from "../ids.ts";
 import { assignNode } from "../node/assignment.ts";
 import { isLeaseGood, reconcile } from "../node/reconcile.ts";
 import type { ProjectState } from "../record.ts";
@@ -190,6 +190,8 @@ test("31: a target that dies while starting is not waited for; the old version s
   const starting = untilPhase(begin(serving, "third", "c", three), "starting");
   const returning = given(starting, expired(Y, 4));
   expect(returning.deploy?.phase).toMatchObject({ name: "returning", awaits: [{ node: X }] });
+  // Each look of the sweep once wrote a revision that said nothing new.
+  expect(decide(returning, expired(Y, 4)).kind).toBe("unchanged");
   const back = untilPhase(returning, null, 1);
   expect(back.containers[WEB]).toMatchObject({ node: X, spec: { image: "two" } });
   expect(back.volumes[DATA]).toMatchObject({ owner: X, lease: 1, losses: [] });
@@ -245,4 +247,28 @@ test("a branch that a node finds is noted once", () => {
   const noted = given(serving, kept);
   expect(noted.volumes[DATA]?.branches).toHaveLength(1);
   expect(decide(noted, kept).kind).toBe("unchanged");
+});
+
+test("a branch is saved under the volume's epoch of now, and only when asked for and whole", () => {
+  const origin = { node: X, epoch: running.epochCounter };
+  const place = { volume: DATA, ...origin };
+  const branch = { ...origin, keptAtMs: NOW, bytes: 1, reason: "", changedAtMs: NOW };
+  const kept = { type: "branch.kept", volume: DATA, branch: { ...branch, snapshotId: null } };
+  const noted = given(serving, kept as Input);
+  const head = serving.volumes[DATA]?.head;
+  if (head === null || head === undefined) throw new Error("no head");
+  const saved = (epoch: number, isWhole = true): Input => ({
+    type: "branch.saved",
+    ...place,
+    snapshot: { ...head, id: SnapshotId.parse("branch-e1-x"), epoch: Epoch.parse(epoch) },
+    isWhole,
+  });
+  expect(decide(noted, saved(2)).kind).toBe("unchanged");
+  const asked = given(noted, { type: "branch.wanted", ...place, nowMs: NOW });
+  expect(decide(asked, saved(1)).kind).toBe("unchanged");
+  expect(decide(asked, saved(2, false)).kind).toBe("unchanged");
+  const done = given(asked, saved(2));
+  expect(done.volumes[DATA]?.snapshots.map(({ id }) => id)).toContain("branch-e1-x");
+  expect(done.volumes[DATA]?.head?.id).toBe(head.id);
+  expect(decide(done, saved(2)).kind).toBe("unchanged");
 });

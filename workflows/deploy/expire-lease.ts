@@ -59,6 +59,7 @@ const freeDeploy = (
     undone.deploy?.phase.name === "unstarting" ? waiveAwaits(undone, { node, nowMs }) : undone;
   if (back.deploy?.phase.name !== "returning") return back;
   const returned = volumesFrom(back.deploy, node);
+  if (returned.length === 0) return back;
   if (returned.some((name) => back.volumes[name]?.settings.onNodeLoss !== "restore")) return back;
   const volumes = mapRecord(back.volumes, (volume, name) =>
     returned.includes(name) ? { ...volume, lease: session } : volume,

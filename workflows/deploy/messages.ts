@@ -75,6 +75,8 @@ export const SnapshotReport = z.strictObject({
 });
 export type SnapshotReport = z.infer<typeof SnapshotReport>;
 
+const branchPlace = { volume: VolumeName, node: NodeId, epoch: Epoch };
+
 export const Input = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("project.configured"), settings: ProjectSettings }),
   z.strictObject({ type: z.literal("deploy.requested"), request: Desired }),
@@ -127,6 +129,16 @@ export const Input = z.discriminatedUnion("type", [
     node: NodeId,
     session: LeaseSession,
     volumes: z.array(VolumeName),
+  }),
+  /** Asked for: a snapshot of a branch, or its end. Its node finds it in the record. */
+  z.strictObject({ type: z.literal("branch.wanted"), ...branchPlace, nowMs: z.int() }),
+  z.strictObject({ type: z.literal("branch.dropped"), ...branchPlace, nowMs: z.int() }),
+  /** The snapshot of a branch, and whether every object of it was seen in the store. */
+  z.strictObject({
+    type: z.literal("branch.saved"),
+    ...branchPlace,
+    snapshot: SnapshotRef,
+    isWhole: z.boolean(),
   }),
   /** A node found that it keeps data aside. */
   z.strictObject({ type: z.literal("branch.kept"), volume: VolumeName, branch: Branch }),

@@ -30,6 +30,8 @@ export const NodeStatus = z.strictObject({
   /** Host ports that are taken, and by which project. */
   ports: z.array(z.strictObject({ port: z.int(), project: z.string() })),
   warm: z.array(WarmVolume),
+  /** Whose containers or data it has. */
+  projects: z.array(ProjectId).optional(),
   /** Cordoned: takes nothing new. */
   cordoned: z.boolean(),
 });

@@ -1,0 +1,77 @@
+/**
+ * Empties a node: from then on it takes nothing new, and all that runs there moves by ordinary
+ * deploys, each with its short gap.
+ */
+import { randomUUID } from "node:crypto";
+import { cordonKey, heartbeatKey } from "../adapters/store-keys.ts";
+import { TerminalError } from "../volume/errors.ts";
+import type { DeployId, NodeId, ProjectId } from "../workflows/ids.ts";
+import { NodeStatus } from "../workflows/placement/node-status.ts";
+import type { ProjectState } from "../workflows/record.ts";
+import type { ControlPorts } from "./control-ports.ts";
+import { encodeJson, readJsonObject } from "./json-object.ts";
+import { hintRequest, recordRequest } from "./request-deploy.ts";
+
+export interface Drained {
+  readonly project: ProjectId;
+  readonly deployId: DeployId;
+}
+
+/** Safe to repeat; with the same id nothing is asked for twice. */
+export const drainNode = async (
+  ports: ControlPorts,
+  { node, id }: { readonly node: NodeId; readonly id?: string | undefined },
+  signal: AbortSignal,
+): Promise<Drained[]> => {
+  const status = await readNode(ports, node, signal);
+  await ports.store.put(cordonKey(node), encodeJson({ atMs: ports.nowMs() }), {}, signal);
+  const drained: Drained[] = [];
+  for (const project of status.projects ?? []) {
+    const state = (await ports.records.load(project, signal))?.state;
+    if (state === undefined || !isOn(state, node)) continue;
+    const requestId = `drain.${node}.${id ?? randomUUID()}`;
+    const request = {
+      requestId,
+      trigger: "drain" as const,
+      ref: state.settings.ref,
+      ...(state.commit !== null && { commit: state.commit }),
+      avoid: [node],
+      force: false,
+      restore: {},
+      acceptLoss: false,
+      requestedAtMs: ports.nowMs(),
+    };
+    const { deployId } = await recordRequest(ports, project, request, signal);
+    await hintRequest(ports, project, requestId, signal);
+    drained.push({ project, deployId });
+  }
+  return drained;
+};
+
+export const uncordonNode = async (
+  ports: Pick<ControlPorts, "store">,
+  node: NodeId,
+  signal: AbortSignal,
+): Promise<void> => {
+  await readNode(ports, node, signal);
+  await ports.store.delete([cordonKey(node)], signal);
+};
+
+/** What the node last said of itself; throws TerminalError `unknown-node`. */
+export const readNode = async (
+  { store }: Pick<ControlPorts, "store">,
+  node: NodeId,
+  signal: AbortSignal,
+): Promise<NodeStatus> => {
+  const status = await readJsonObject(store, heartbeatKey(node), NodeStatus, signal);
+  if (status !== null) return status;
+  throw new TerminalError(`no node ${node} has ever reported`, {
+    code: "unknown-node",
+    hint: "bagage nodes",
+  });
+};
+
+const isOn = ({ containers, volumes, deploy }: ProjectState, node: NodeId): boolean =>
+  Object.values(containers).some((container) => container.node === node) ||
+  Object.values(volumes).some(({ owner }) => owner === node) ||
+  Object.values(deploy?.containers ?? {}).some(({ to }) => to?.node === node);
