@@ -4,7 +4,7 @@ import { resetPair, type SocketPair } from "./joined-sockets.ts";
 export interface DoorVisits {
   /** `isAwaited`: the client has asked something, and the connection ends with the answer. */
   enter(name: string, pair: SocketPair, isAwaited: boolean): void;
-  /** Resets, after the time, whoever of the container's (null: of all) visitors is still there. */
+  /** Resets, after the time (0: before it returns), whoever of the container's (null: of all) visitors is still there. */
   cutLater(name: string | null, afterMs: number): void;
   /** Resolves when no answer is awaited any more, at the latest after the time. */
   drained(name: string, withinMs: number): Promise<void>;
@@ -42,7 +42,8 @@ export const createDoorVisits = (): DoorVisits => {
       const cut = () => {
         for (const { pair } of staying) resetPair(pair);
       };
-      setTimeout(cut, afterMs).unref();
+      if (afterMs === 0) cut();
+      else setTimeout(cut, afterMs).unref();
     },
     drained: async (name, withinMs) => {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -24,7 +24,7 @@ export interface GateRegistry {
   close(project: ProjectId, container: ContainerName): void;
   /** As close, and waits for the answers to requests that came through edges. */
   drain(project: ProjectId, container: ContainerName, graceMs: number): Promise<void>;
-  /** Closes as well, and resets every connection before it returns. */
+  /** Closes as well, and resets every connection, also of a drain, before it returns. */
   cut(project: ProjectId, container: ContainerName): void;
   list(project?: ProjectId): OpenContainer[];
   /** Closes everything, and waits for the connections' grace time. */
@@ -37,14 +37,22 @@ const CUT_AFTER_GRACES = 2;
 
 export const createGateRegistry = (door: Door | null): GateRegistry => {
   const opened = new Map<string, OpenContainer & { readonly gates: readonly Gate[] }>();
+  /** Closed, with connections that may still end by themselves. */
+  const closing = new Map<string, Set<Gate>>();
   const keyOf = (project: ProjectId, container: ContainerName) => doorName({ project, container });
   const closeGates = (key: string, graceMs?: number): Promise<unknown> => {
     const known = opened.get(key);
     if (known === undefined) return Promise.resolve();
     opened.delete(key);
+    closing.set(key, new Set([...(closing.get(key) ?? []), ...known.gates]));
     const cutMs = graceMs ?? CUT_AFTER_GRACES * known.stopGraceMs + CLOSE_GRACE_MS;
     door?.refuse(key, cutMs);
-    return Promise.all(known.gates.map((gate) => gate.close(cutMs)));
+    return Promise.all(known.gates.map((gate) => closeGate(key, gate, cutMs)));
+  };
+  const closeGate = async (key: string, gate: Gate, cutMs: number): Promise<void> => {
+    await gate.close(cutMs);
+    closing.get(key)?.delete(gate);
+    if (closing.get(key)?.size === 0) closing.delete(key);
   };
   return {
     open: async (container) => {
@@ -69,7 +77,10 @@ export const createGateRegistry = (door: Door | null): GateRegistry => {
       await door?.drained(key, graceMs);
     },
     cut: (project, container) => {
-      void closeGates(keyOf(project, container), 0);
+      const key = keyOf(project, container);
+      void closeGates(key, 0);
+      for (const gate of closing.get(key) ?? []) void gate.close(0);
+      door?.refuse(key, 0);
     },
     list: (project) =>
       [...opened.values()].filter((open) => project === undefined || open.project === project),
