@@ -210,6 +210,16 @@ test("31: when the old node is gone as well, a third one goes on from the sealed
   });
 });
 
+// The deploy ended without it, and the node, back with its sealed data, had no right to start from them.
+test("31: when the old node is silent and no third one fits, its return is waited for", () => {
+  const starting = untilPhase(begin(serving, "third", "c", three), "starting");
+  const returning = given(starting, expired(Y, 1, []));
+  expect(returning.deploy?.phase.name).toBe("returning");
+  expect(given(returning, expired(X, 1, []))).toEqual(returning);
+  const back = assignNode(returning, X);
+  expect(back).toMatchObject({ run: [{ mayHydrate: true }], steps: [{ step: "return-e4" }] });
+});
+
 test("an operator's word gives up what waits, too, and keeps who said so", () => {
   const waiting = until(begin(running, "second", "b", projectOf({ [WEB]: anywhere("two") })), null);
   const { replacement } = expired(X, 1) as Extract<Input, { type: "lease.expired" }>;

@@ -13,12 +13,15 @@ import { replaceLost } from "./replace-lost.ts";
 
 export const expireLease = (state: ProjectState, input: InputOf<"lease.expired">): Decision => {
   const { node, nowMs, session } = input;
-  const freed = freeDeploy(state, input);
+  const back = takeBack(state, input);
+  // A return that nothing replaces is waited for: the node has not made its directory yet, and in
+  // the running version it never would.
+  const freed = withoutReturn(back, input);
   const event = (type: string, data: Record<string, unknown> = {}) => ({
     type,
     data: { project: state.project, node, session, ...data },
   });
-  const waits = freed === state ? UNCHANGED : changed(freed, event("node.silent"));
+  const waits = back === state ? UNCHANGED : changed(back, event("node.silent"));
   if (freed.deploy !== null) return waits;
   const restorable = findRestorable(freed, node, session);
   if (restorable.size === 0) return waits;
@@ -41,7 +44,7 @@ export const expireLease = (state: ProjectState, input: InputOf<"lease.expired">
   }
   // Better on a node that may come back than on none: the next look finds the same again.
   const reasons = replaced.reasons.join("; ");
-  if (freed !== state) return changed(freed, event("failover.impossible", { reasons }));
+  if (back !== state) return changed(back, event("failover.impossible", { reasons }));
   return refused("failover-impossible", reasons, `bring ${node} back, or add a node that fits`);
 };
 
@@ -49,14 +52,20 @@ export const expireLease = (state: ProjectState, input: InputOf<"lease.expired">
  * The running deploy without what the node owes it. Nothing that a node starts for a deploy is
  * reachable before it ends, so that no client can miss what is left behind here.
  */
-const freeDeploy = (
+const takeBack = (
   state: ProjectState,
   { node, session, nowMs }: InputOf<"lease.expired">,
 ): ProjectState => {
   const reason = `node ${node} does not answer (session ${session} of its lease is over)`;
   const undone = undoOnNode(state, { node, reason, nowMs, isForGood: false });
-  const back =
-    undone.deploy?.phase.name === "unstarting" ? waiveAwaits(undone, { node, nowMs }) : undone;
+  return undone.deploy?.phase.name === "unstarting" ? waiveAwaits(undone, { node, nowMs }) : undone;
+};
+
+/** The deploy ended without the node's return, if that alone is awaited; or else as it is. */
+const withoutReturn = (
+  back: ProjectState,
+  { node, session, nowMs }: InputOf<"lease.expired">,
+): ProjectState => {
   if (back.deploy?.phase.name !== "returning") return back;
   const returned = volumesFrom(back.deploy, node);
   if (returned.length === 0) return back;
@@ -64,7 +73,8 @@ const freeDeploy = (
   const volumes = mapRecord(back.volumes, (volume, name) =>
     returned.includes(name) ? { ...volume, lease: session } : volume,
   );
-  return waiveAwaits({ ...back, volumes }, { node, nowMs });
+  const ended = waiveAwaits({ ...back, volumes }, { node, nowMs });
+  return ended.deploy === null ? ended : back;
 };
 
 const volumesFrom = (deploy: Deploy, node: NodeId): VolumeName[] =>
