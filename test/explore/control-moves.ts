@@ -7,10 +7,17 @@ import type { ProjectSpec } from "../../workflows/container-spec.ts";
 import { NOW, request, resolved, status } from "../../workflows/deploy/given-deploys.ts";
 import type { Input, Report } from "../../workflows/deploy/messages.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
-import type { DeployId, Epoch, NodeId, SnapshotId } from "../../workflows/ids.ts";
+import type {
+  DeployId,
+  Epoch,
+  LeaseSession,
+  NodeId,
+  SnapshotId,
+  VolumeName,
+} from "../../workflows/ids.ts";
 import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
 import type { Rules } from "./rules.ts";
-import type { ReportWorld, StoreWorld } from "./world.ts";
+import type { NodeWorld, ReportWorld, StoreWorld } from "./world.ts";
 
 export interface Push {
   readonly id: string;
@@ -20,16 +27,21 @@ export interface Push {
   readonly isRestore?: boolean;
 }
 
+/** What the control can see of a node. */
+export type Machine = Pick<NodeWorld, "isOn" | "isHeld" | "session">;
+
 export interface ControlScene {
   readonly record: ProjectState;
   readonly store: StoreWorld;
-  readonly areOn: Readonly<Record<string, boolean>>;
+  readonly machines: Readonly<Record<string, Machine>>;
   readonly pushes: readonly Push[];
   /** Pushes that have not been made yet. */
   readonly requestsLeft: number;
   readonly rules: Rules;
   readonly canCancel: boolean;
   readonly canLose: boolean;
+  readonly hasLeases: boolean;
+  readonly failoversMax: number;
 }
 
 export interface ControlOutcome {
@@ -49,11 +61,14 @@ export const controlMoves = (scene: ControlScene): ControlOutcome[] => {
   for (const { label, input, isTrouble = false, isRequest = false } of inputs(scene)) {
     const decision = rules.decide(record, input);
     if (decision.kind !== "changed") continue;
-    const isLoss = input.type === "node.lost";
+    const isLoss = countLosses(decision.state) > countLosses(record);
     outcomes.push({ label, state: decision.state, isTrouble, isRequest, isLoss });
   }
   return outcomes;
 };
+
+const countLosses = ({ volumes }: ProjectState): number =>
+  Object.values(volumes).reduce((sum, { losses }) => sum + losses.length, 0);
 
 interface Labelled {
   readonly label: string;
@@ -66,6 +81,7 @@ const inputs = (scene: ControlScene): Labelled[] => [
   ...reportInputs(scene),
   ...requestInputs(scene),
   ...troubleInputs(scene),
+  ...(scene.hasLeases ? leaseInputs(scene) : []),
 ];
 
 const reportInputs = ({ record, store }: ControlScene): Labelled[] => {
@@ -102,6 +118,7 @@ const asReport = (record: ProjectState, deployId: DeployId, report: ReportWorld)
     ]),
   ),
   containers: {},
+  ...(report.session !== undefined && { lease: report.session as LeaseSession }),
 });
 
 const epochOf = (record: ProjectState, volume: string): Epoch =>
@@ -134,9 +151,7 @@ const requestInputs = (scene: ControlScene): Labelled[] => {
   if (desired === null || push === undefined) return asked;
   const plan = resolved(push.id, push.letter, push.spec);
   if (plan.type !== "deploy.resolved") return asked;
-  const nodes = Object.entries(scene.areOn).flatMap(([name, isOn]) =>
-    isOn ? [status(name as NodeId)] : [],
-  );
+  const nodes = statuses(scene);
   return [
     ...asked,
     { label: `the control plans ${push.id}`, input: { ...plan, nodes } },
@@ -165,7 +180,7 @@ const requestOf = (push: Push, record: ProjectState): Input => {
   return request(push.id, { restore, acceptLoss: true, force: true });
 };
 
-const troubleInputs = ({ record, canCancel, canLose, areOn }: ControlScene): Labelled[] => {
+const troubleInputs = ({ record, canCancel, canLose, machines }: ControlScene): Labelled[] => {
   const troubles: Labelled[] = [];
   const { deploy, desired } = record;
   troubles.push({
@@ -184,7 +199,7 @@ const troubleInputs = ({ record, canCancel, canLose, areOn }: ControlScene): Lab
     }
   }
   if (canLose) {
-    for (const [node, isOn] of Object.entries(areOn)) {
+    for (const [node, { isOn }] of Object.entries(machines)) {
       if (isOn) continue;
       troubles.push({
         label: `an operator gives ${node} up for lost`,
@@ -194,4 +209,43 @@ const troubleInputs = ({ record, canCancel, canLose, areOn }: ControlScene): Lab
     }
   }
   return troubles;
+};
+
+const statuses = ({ machines }: Pick<ControlScene, "machines">) =>
+  Object.entries(machines).flatMap(([name, { isOn }]) => (isOn ? [status(name as NodeId)] : []));
+
+/** What lease objects say, and which sessions are over: also those that were over long ago. */
+const leaseInputs = (scene: ControlScene): Labelled[] => {
+  const { record, machines, failoversMax } = scene;
+  const requests = [...record.history, ...(record.deploy === null ? [] : [record.deploy.request])];
+  const made = requests.filter(({ requestId }) => requestId.startsWith("failover-")).length;
+  const volumes = Object.keys(record.volumes) as VolumeName[];
+  return Object.entries(machines).flatMap(([name, { session, isHeld }]): Labelled[] => {
+    const node = name as NodeId;
+    const known = volumes.map((volume) => record.volumes[volume]?.lease ?? 0);
+    const over = [...new Set([...known, session])].filter(
+      (s) => s > 0 && (s < session || (s === session && !isHeld)),
+    );
+    const held: Labelled = {
+      label: `the control notes session ${session} of ${name}`,
+      input: { type: "lease.held", node, session: session as LeaseSession, volumes },
+    };
+    if (made >= failoversMax) return [held];
+    const replacement = {
+      requestId: `failover-${made}`,
+      deployId: `deploy-failover-${made}` as DeployId,
+      nodes: statuses(scene),
+    };
+    return [
+      held,
+      ...over.map(
+        (s): Labelled => ({
+          label: `the control sees that session ${s} of ${name} is over`,
+          input: {
+            ...{ type: "lease.expired", node, session: s as LeaseSession, nowMs: NOW, replacement },
+          },
+        }),
+      ),
+    ];
+  });
 };

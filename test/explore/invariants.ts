@@ -15,13 +15,15 @@ export interface View {
 }
 
 /** I1: of a volume, containers of one epoch on one node run at most, whether their gate is open or not. */
-export const oneWriter = ({ nodes }: View): string | null => {
+export const oneWriter = ({ nodes, record }: View): string | null => {
   const writers = new Map<string, string>();
-  for (const [name, { running }] of Object.entries(nodes)) {
-    for (const { epoch, mounts } of running) {
+  for (const [name, { running, gates }] of Object.entries(nodes)) {
+    for (const { container, epoch, mounts } of running) {
       const writer = `e${epoch} on ${name}`;
       for (const mount of mounts) {
         const volume = mount.split(" ")[0] ?? "";
+        const isReachable = gates.some((g) => g.container === container && g.epoch === epoch);
+        if (!isReachable && isGivenUp(record, volume, name, epoch)) continue;
         const other = writers.get(volume) ?? writer;
         if (other !== writer) return `I1: ${volume} is written by ${other} and by ${writer}`;
         writers.set(volume, writer);
@@ -30,6 +32,16 @@ export const oneWriter = ({ nodes }: View): string | null => {
   }
   return null;
 };
+
+/**
+ * After a fail-over a late start on the lost node writes to a directory that is nobody's any more;
+ * it counts as soon as a client could reach it.
+ */
+const isGivenUp = (record: ProjectState, volume: string, node: string, epoch: number): boolean =>
+  record.volumes[volume as VolumeName]?.losses.some(
+    (loss) =>
+      loss.node === node && epoch <= loss.epoch && loss.acceptedBy === "on_node_loss: restore",
+  ) === true;
 
 const SEALED = new Set(["sealed", "starting", "unstarting", "returning"]);
 

@@ -1,5 +1,5 @@
 /** How a node comes to have the directory of an epoch; as functions/volume-copies.ts does it. */
-import type { Epoch, NodeId } from "../../workflows/ids.ts";
+import type { Epoch, LeaseSession, NodeId } from "../../workflows/ids.ts";
 import type { RunOrder, VolumeOrder } from "../../workflows/node/assignment.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { Rules } from "./rules.ts";
@@ -71,6 +71,9 @@ export const hydrateAgain = (
   return next;
 };
 
+export const sessionOf = ({ isHeld, session }: NodeWorld): LeaseSession | null =>
+  isHeld ? (session as LeaseSession) : null;
+
 /** What the node's real rules see. */
 export const observe = (node: NodeWorld): Parameters<Rules["reconcile"]>[1] => ({
   containers: node.running.map(({ container, epoch }) => ({
@@ -84,6 +87,7 @@ export const observe = (node: NodeWorld): Parameters<Rules["reconcile"]>[1] => (
       volume: volume as VolumeOrder["name"],
       epoch: epoch as Epoch,
     })),
+  session: sessionOf(node),
   gates: node.gates.map(({ container, epoch }) => ({
     container: container as RunOrder["container"],
     epoch: epoch as Epoch,

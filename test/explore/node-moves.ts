@@ -43,6 +43,7 @@ export interface NodeScene {
   readonly recordOf: (id: number) => ProjectState;
   readonly rules: Rules;
   readonly tasksMax: number;
+  readonly hasLeases: boolean;
   /** Commits whose containers never become healthy. */
   readonly isSick: (image: string) => boolean;
 }
@@ -54,6 +55,7 @@ export const nodeMoves = (scene: NodeScene): Outcome[] => {
     ...daemonMoves(scene),
     ...writeMoves(scene),
     ...deathMoves(scene),
+    ...leaseMoves(scene),
     ...(isAgentLockedOut(node) ? [] : readMoves(scene)),
     ...(isAgentLockedOut(node) || node.view === null
       ? []
@@ -117,7 +119,26 @@ const writeMoves = ({ node, record, isSick }: NodeScene): Outcome[] =>
     }),
   );
 
-const deathMoves = ({ node, rules }: NodeScene): Outcome[] => {
+/** At the end of its lease a node's gates are cut and what is guarded ends, before anybody else acts. */
+const leaseMoves = ({ node, hasLeases }: NodeScene): Outcome[] => {
+  if (!hasLeases) return [];
+  if (node.isHeld) {
+    const cut = { isHeld: false, gates: [], running: [] };
+    return [
+      {
+        label: "its lease runs out, and its guard ends what runs",
+        node: { ...node, ...cut },
+        isTrouble: true,
+      },
+    ];
+  }
+  const session = node.session + 1;
+  return [
+    { label: `begins session ${session} of its lease`, node: { ...node, session, isHeld: true } },
+  ];
+};
+
+const deathMoves = ({ node, rules, hasLeases }: NodeScene): Outcome[] => {
   const dead = { view: null, tasks: [], gates: [] };
   const isBusy = node.view !== null || node.tasks.length > 0;
   const deaths: Outcome[] = [];
@@ -126,7 +147,7 @@ const deathMoves = ({ node, rules }: NodeScene): Outcome[] => {
     const queued = rules.restartPolicy === "always" ? comeBack(node) : [];
     deaths.push({
       label: "the machine goes down",
-      node: { ...node, ...dead, running: [], queued, isOn: false },
+      node: { ...node, ...dead, running: [], queued, isOn: false, isHeld: !hasLeases },
       isTrouble: true,
     });
   }

@@ -18,6 +18,9 @@ export interface Scenario {
   readonly sick: readonly string[];
   readonly canCancel: boolean;
   readonly canLose: boolean;
+  /** Nodes hold leases, and volumes go on without a node whose lease is over; so often. */
+  readonly hasLeases: boolean;
+  readonly failoversMax: number;
   /** Where nothing serves and nothing has to. */
   readonly mayRest: (record: ProjectState) => boolean;
 }

@@ -3,6 +3,7 @@ import type { ContainerSpec } from "../../workflows/container-spec.ts";
 import {
   begin,
   DATA,
+  given,
   projectOf,
   running,
   spec,
@@ -12,7 +13,7 @@ import {
   X,
   Y,
 } from "../../workflows/deploy/given-deploys.ts";
-import { type ContainerName, NodeId, VolumeName } from "../../workflows/ids.ts";
+import { type ContainerName, LeaseSession, NodeId, VolumeName } from "../../workflows/ids.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import { beginAt } from "./begin-at.ts";
 import type { Push } from "./control-moves.ts";
@@ -27,20 +28,21 @@ const LOGS = VolumeName.parse("logs");
 const serving = (
   containers: readonly ContainerName[],
   volumes: readonly VolumeName[],
+  epoch = 1,
 ): NodeWorld => ({
   ...EMPTY_NODE,
   fences: {
-    containers: Object.fromEntries(containers.map((name) => [name, 1])),
-    volumes: Object.fromEntries(volumes.map((name) => [name, 1])),
+    containers: Object.fromEntries(containers.map((name) => [name, epoch])),
+    volumes: Object.fromEntries(volumes.map((name) => [name, epoch])),
   },
   copies: volumes.map((volume) => ({
-    ...{ volume, role: "live", epoch: 1, content: "current", marker: null },
+    ...{ volume, role: "live", epoch, content: "current", marker: null },
     taintedBy: 0,
   })),
   running: containers.map((container) => ({
-    ...{ container, epoch: 1, mounts: volumes.map((volume) => `${volume} live-e1`) },
+    ...{ container, epoch, mounts: volumes.map((volume) => `${volume} live-e${epoch}`) },
   })),
-  gates: containers.map((container) => ({ container, epoch: 1 })),
+  gates: containers.map((container) => ({ container, epoch })),
   view: 0,
 });
 
@@ -59,6 +61,8 @@ const PLAIN: Scenario = {
   sick: [],
   canCancel: false,
   canLose: false,
+  hasLeases: false,
+  failoversMax: 0,
   mayRest: () => false,
 };
 
@@ -74,6 +78,26 @@ const STALLED: Scenario = {
   says: "as move; a step may stand still while others go on",
   tasksMax: 2,
 };
+
+/** `on_node_loss: restore`, with a restore point, and containers that any node may run. */
+const guarded = (image: string): ContainerSpec => ({ ...spec(image, X), constraints: [] });
+const RESTORABLE: ProjectState = (() => {
+  const project = {
+    ...projectOf({ [WEB]: guarded("one") }),
+    volumes: { [DATA]: { onNodeLoss: "restore" as const } },
+  };
+  const first = until(begin(start, "first", "a", project), null);
+  const again = until(
+    begin(first, "again", "b", { ...project, containers: { [WEB]: guarded("two") } }),
+    null,
+  );
+  return given(again, {
+    type: "lease.held",
+    node: X,
+    session: LeaseSession.parse(1),
+    volumes: [DATA],
+  });
+})();
 
 const SECOND = to("second", "b", "two", Y);
 
@@ -144,6 +168,40 @@ export const SCENARIOS: readonly Scenario[] = [
     says: "a push moves it to y, the next one to z; the second may overtake the first",
     nodes: { [X]: serving([WEB], [DATA]), [Y]: EMPTY_NODE, [Z]: EMPTY_NODE },
     pushes: [SECOND, to("third", "c", "three", Z)],
+  },
+  {
+    ...PLAIN,
+    name: "fail-over",
+    says: "the volume may go on without its node, whose lease runs out; two troubles at most",
+    record: RESTORABLE,
+    nodes: { [X]: { ...serving([WEB], [DATA], 2) }, [Y]: EMPTY_NODE },
+    pushes: [],
+    troubles: 2,
+    hasLeases: true,
+    failoversMax: 1,
+    // The deploy that takes its place failed: the volume is detached, and waits for a push.
+    mayRest: ({ containers }) => Object.keys(containers).length === 0,
+  },
+  {
+    ...PLAIN,
+    name: "fail-over-move",
+    says: "as fail-over, while a push moves the container to y",
+    record: RESTORABLE,
+    nodes: { [X]: { ...serving([WEB], [DATA], 2) }, [Y]: EMPTY_NODE },
+    pushes: [
+      {
+        ...{ id: "second", letter: "c" },
+        spec: {
+          ...projectOf({ [WEB]: spec("three", Y) }),
+          volumes: { [DATA]: { onNodeLoss: "restore" as const } },
+        },
+      },
+    ],
+    troubles: 2,
+    hasLeases: true,
+    failoversMax: 1,
+    // The deploy that takes its place failed: the volume is detached, and waits for a push.
+    mayRest: ({ containers }) => Object.keys(containers).length === 0,
   },
 ];
 

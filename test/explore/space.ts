@@ -11,7 +11,7 @@ import {
   committedEpochs,
   outdateStore,
 } from "./consequences.ts";
-import { type ControlOutcome, controlMoves } from "./control-moves.ts";
+import { type ControlOutcome, controlMoves, type Machine } from "./control-moves.ts";
 import { canonicalJson, createInterner, memoise } from "./interner.ts";
 import { CHANGE_INVARIANTS, STATE_INVARIANTS, serves, type View } from "./invariants.ts";
 import { nodeMoves } from "./node-moves.ts";
@@ -71,6 +71,7 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
         recordOf: records.valueOf,
         rules,
         tasksMax: scenario.tasksMax,
+        hasLeases: scenario.hasLeases,
         isSick,
       };
       return [...nodeMoves(scene), ...stepMoves(scene)].map((outcome) => ({
@@ -83,19 +84,29 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
     },
   );
   const movesOfControl = memoise(
-    (record: number, store: number, isOn: string, requestsLeft: number) =>
-      `${record} ${store} ${isOn} ${requestsLeft}`,
-    (record, store, isOn, requestsLeft) => {
+    (record: number, store: number, machines: string, requestsLeft: number) =>
+      `${record} ${store} ${machines} ${requestsLeft}`,
+    (record, store, machines, requestsLeft) => {
       const before = records.valueOf(record);
       const found = controlMoves({
         ...scenario,
         record: before,
         store: stores.valueOf(store),
-        areOn: Object.fromEntries(names.map((name, i) => [name, isOn[i] === "1"])),
+        machines: JSON.parse(machines) as Record<string, Machine>,
         requestsLeft,
         rules,
       });
       return found.map((outcome) => foldChange(record, store, outcome));
+    },
+  );
+  const machinesText = memoise(
+    (ids: readonly number[]) => ids.join(" "),
+    (ids) => {
+      const seen = ids.map((id, i) => {
+        const { isOn, isHeld, session } = nodes.valueOf(id);
+        return [names[i], { isOn, isHeld, session }];
+      });
+      return JSON.stringify(Object.fromEntries(seen));
     },
   );
   const foldChange = (record: number, store: number, outcome: ControlOutcome) => {
@@ -153,10 +164,13 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
   };
   const visitControl = (state: Uint32Array, canTrouble: boolean, visit: Visit): void => {
     const { requests } = budgets.valueOf(word(state, BUDGET));
-    const isOn = names
-      .map((_, i) => (nodes.valueOf(word(state, NODES + i)).isOn ? "1" : "0"))
-      .join("");
-    for (const move of movesOfControl(word(state, RECORD), word(state, STORE), isOn, requests)) {
+    const machines = machinesText(names.map((_, i) => word(state, NODES + i)));
+    for (const move of movesOfControl(
+      word(state, RECORD),
+      word(state, STORE),
+      machines,
+      requests,
+    )) {
       if (move.isTrouble && !canTrouble) continue;
       next.set(state);
       next[RECORD] = move.record;

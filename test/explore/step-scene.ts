@@ -1,5 +1,5 @@
 /** What the steps have in common: where each stands, its next effect, its report. */
-import { contentOf } from "../../workflows/deploy/steps.ts";
+import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";
 import type { Deploy, ProjectState } from "../../workflows/record.ts";
 import { asNode, raiseFences } from "./materialise.ts";
 import type { NodeScene } from "./node-moves.ts";
@@ -78,7 +78,7 @@ export const finish = (scene: StepScene, findings: Findings): Outcome => {
 };
 
 const addReport = (
-  { store, task, name }: StepScene,
+  { store, task, name, node, hasLeases }: StepScene,
   { taken, isFailure, isWhole }: Required<Pick<Findings, "taken" | "isFailure" | "isWhole">>,
 ): StoreWorld => {
   const ids = Object.keys(taken).map((volume) => [
@@ -91,6 +91,7 @@ const addReport = (
     isFailure,
     isWhole,
     snapshots: isFailure ? {} : Object.fromEntries(ids),
+    ...(hasLeases && isStart(task) && { session: task.session ?? node.session }),
   };
   const current = isFailure
     ? []
@@ -104,6 +105,9 @@ const addReport = (
       isWhole || isFailure ? store.broken : [...store.broken, ...ids.map(([, id]) => id ?? "")],
   };
 };
+
+const isStart = ({ step }: TaskWorld): boolean =>
+  stepKind(step) === "start" || stepKind(step) === "return";
 
 /** Fences up, by the record that the step goes by. */
 export const fenceByView = ({ rules, view, name, node }: StepScene): NodeWorld =>

@@ -1,5 +1,6 @@
 /** `start-e…` and `return-e…`: directories, then the containers behind closed gates, then health. */
 import { stepKind } from "../../workflows/deploy/steps.ts";
+import { isLeaseGood } from "../../workflows/node/reconcile.ts";
 import {
   asNode,
   findMissing,
@@ -7,8 +8,9 @@ import {
   isAllowed,
   isRunning,
   materialise,
+  sessionOf,
 } from "./materialise.ts";
-import { fenceByView, finish, giveUp, proceed, type StepScene } from "./step-scene.ts";
+import { fenceByView, finish, giveUp, proceed, type StepScene, withTasks } from "./step-scene.ts";
 import type { NodeWorld, Outcome } from "./world.ts";
 
 export const advanceStart = (scene: StepScene): Outcome[] => {
@@ -34,11 +36,18 @@ const startNext = (scene: StepScene): Outcome[] => {
     if (node.queued.some((q) => q.container === order.container && q.epoch === order.epoch)) {
       continue;
     }
+    if (!isLeaseGood(order, sessionOf(node))) {
+      return [
+        { label: `${task.step}: its lease does not hold, and it ends`, node: giveUp(scene, node) },
+      ];
+    }
     if (!isAllowed(node, order, rules)) return [refuse(scene, node, "the start is fenced")];
     const missing = findMissing(node, order);
     if (missing === undefined) {
       const what = `${task.step}: asks the daemon to start ${order.container} e${order.epoch}`;
-      return [{ label: what, node: handToDaemon(node, order) }];
+      const started = { ...task, session: task.session ?? node.session };
+      const tasks = [...node.tasks.filter((other) => other !== task), started];
+      return [{ label: what, node: withTasks(handToDaemon(node, order), tasks) }];
     }
     const made = materialise(node, store, missing, order.mayHydrate, rules);
     if (made === null) return [refuse(scene, node, `no data of ${missing.name}`)];

@@ -46,10 +46,15 @@ export interface TaskWorld {
   readonly stage: number;
   /** What the snapshots taken hold. */
   readonly taken: Readonly<Record<string, Content>>;
+  /** The session of the lease under which it started something. */
+  readonly session?: number;
 }
 
 export interface NodeWorld {
   readonly isOn: boolean;
+  /** Of the node's lease, the session that began last, and whether it still holds. */
+  readonly session: number;
+  readonly isHeld: boolean;
   readonly fences: {
     readonly containers: Readonly<Record<string, number>>;
     readonly volumes: Readonly<Record<string, number>>;
@@ -70,6 +75,7 @@ export interface ReportWorld {
   /** Every object of its snapshots is in the store. */
   readonly isWhole: boolean;
   readonly snapshots: Readonly<Record<string, string>>;
+  readonly session?: number;
 }
 
 export interface StoreWorld {
@@ -102,6 +108,8 @@ export interface Outcome {
 
 export const EMPTY_NODE: NodeWorld = {
   isOn: true,
+  session: 1,
+  isHeld: true,
   fences: { containers: {}, volumes: {} },
   copies: [],
   running: [],
