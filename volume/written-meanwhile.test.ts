@@ -6,18 +6,24 @@ import { randomBytes } from "node:crypto";
 import {
   closeSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { linuxFileSystem } from "../adapters/linux.ts";
 import { describeTree } from "../test/trees/describe-tree.ts";
 import { mapFile } from "../test/trees/map-file.ts";
-import { openVolumePair, type VolumePair } from "../test/trees/volume-pair.ts";
+import { openVolumePair, PREFIX, type VolumePair } from "../test/trees/volume-pair.ts";
+import type { FileSystem } from "./file-system.ts";
+import { writeSnapshot } from "./write-snapshot.ts";
 
 const FILE_BYTES = 3 * 2 ** 20;
 
@@ -121,3 +127,49 @@ test("40: files written, cut, grown, removed and replaced while they are read do
     },
   );
 });
+
+/** What becomes of a name between the look at it and its reading. */
+const SWAPS: readonly (readonly [string, (path: string) => void])[] = [
+  ["a directory", (path) => mkdirSync(path)],
+  ["a named pipe", (path) => linuxFileSystem.makeFifo(Buffer.from(path), 0o600)],
+  ["a link", (path) => symlinkSync("elsewhere", path)],
+  ["a file", (path) => writeFileSync(path, "new")],
+  ["nothing", () => undefined],
+];
+
+// A pre-copy failed where a link was replaced by a file, or a file by a directory, under its eyes; and
+// it could not be hydrated where the first name of a file with two of them was removed.
+test.for(SWAPS)(
+  "40: a name that becomes %s while it is looked at does no harm",
+  async ([, swap]) => {
+    await withPair(undefined, async (pair) => {
+      const at = (name: string): string => join(pair.source, name);
+      writeFileSync(at("file"), "old");
+      writeFileSync(at("linked-1"), "old");
+      linkSync(at("linked-1"), at("linked-2"));
+      linkSync(at("linked-1"), at("linked-3"));
+      symlinkSync("target", at("symlink"));
+      mkdirSync(at("directory"));
+      const names = ["directory", "file", "linked-1", "symlink"];
+      const fileSystem: FileSystem = {
+        ...linuxFileSystem,
+        statAt: (directoryFd, name) => {
+          const stat = linuxFileSystem.statAt(directoryFd, name);
+          if (!names.includes(name.toString())) return stat;
+          rmSync(at(name.toString()), { recursive: true });
+          swap(at(name.toString()));
+          return stat;
+        },
+      };
+      const common = { store: pair.store, prefix: PREFIX, epoch: 1, fileSystem };
+      const index = { indexFile: pair.indexOf("source"), parentIndexFile: pair.indexOf("source") };
+      const { signal } = new AbortController();
+      const live = { snapshotId: "live", attempt: "live", directory: pair.source, parent: null };
+      await writeSnapshot({ ...common, ...index, ...live }, signal);
+      await pair.hydrateTo("warm", "live");
+      const { snapshotId } = await pair.snapshot();
+      await pair.hydrateTo("warm", snapshotId);
+      expect(describeTree(pair.pathOf("warm"))).toEqual(describeTree(pair.source));
+    });
+  },
+);

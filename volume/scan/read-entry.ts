@@ -56,7 +56,7 @@ export const readEntry = async (
       return plain({ ...common(found, reading), type: "symlink", target }, found, old, reading);
     }
   } catch (error) {
-    if (isGone(error)) return null;
+    if (isGone(error) || isOfOtherKind(error)) return null;
     throw error;
   }
   if (stat.kind === "socket") {
@@ -70,6 +70,12 @@ export const readEntry = async (
     code: "unsupported-file",
     hint: "move it out of the volume",
   });
+};
+
+/** Since it was looked at: a link that is none any more, or a file that is a socket now. */
+const isOfOtherKind = (error: unknown): boolean => {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return (syscall === "readlink" && code === "EINVAL") || (syscall === "open" && code === "ENXIO");
 };
 
 const atOf = ({ directoryFd, name }: Found): Buffer => throughFd(directoryFd, name);
@@ -111,17 +117,18 @@ const readRegular = async (
   found: Found,
   old: FoundEntry | null,
   reading: Reading,
-): Promise<ReadResult> => {
+): Promise<ReadResult | null> => {
   const { path, stat } = found;
-  if (stat.nlink > 1) {
-    const inode = `${stat.dev}:${stat.ino}`;
-    const target = reading.links.get(inode);
-    if (target !== undefined) {
-      return plain({ ...common(found, reading), type: "hardlink", target }, found, old, reading);
-    }
-    reading.links.set(inode, path);
+  const inode = stat.nlink > 1 ? `${stat.dev}:${stat.ino}` : null;
+  const target = inode === null ? undefined : reading.links.get(inode);
+  if (target !== undefined) {
+    return plain({ ...common(found, reading), type: "hardlink", target }, found, old, reading);
   }
-  return reuse(found, old, old?.entry.type === "file") ?? (await readContent(found, old, reading));
+  const untouched = reuse(found, old, old?.entry.type === "file");
+  const read = untouched ?? (await readContent(found, old, reading));
+  // Only a name that is in the tree can be what others link to.
+  if (inode !== null && read !== null) reading.links.set(inode, path);
+  return read;
 };
 
 type PendingFile = Omit<FileEntry, "digest"> & { digest: string };
@@ -130,10 +137,11 @@ const readContent = async (
   found: Found,
   old: FoundEntry | null,
   reading: Reading,
-): Promise<ReadResult> => {
+): Promise<ReadResult | null> => {
   const fd = openSync(atOf(found), OPEN);
   try {
-    const before = identityOf(fd);
+    const { isFile, ...before } = identityOf(fd);
+    if (!isFile) return null;
     const { read, clone } = await readThrough(fd, before.size, old, reading);
     const { size, extents, blocks, changedBytes } = read;
     const entry: PendingFile = {

@@ -49,10 +49,17 @@ export interface ReadFile {
   readonly changedBytes: number;
 }
 
-export const identityOf = (fd: number): FileIdentity & { readonly nlink: bigint } => {
-  const { dev, ino, size, ctimeNs, mtimeNs, nlink } = fstatSync(fd, { bigint: true });
-  return { dev, ino, size, ctimeNs, mtimeNs, nlink };
+/** Of what is open, which may be of another kind than its name was when it was looked at. */
+export const identityOf = (fd: number): OpenIdentity => {
+  const stat = fstatSync(fd, { bigint: true });
+  const { dev, ino, size, ctimeNs, mtimeNs, nlink } = stat;
+  return { dev, ino, size, ctimeNs, mtimeNs, nlink, isFile: stat.isFile() };
 };
+
+export interface OpenIdentity extends FileIdentity {
+  readonly nlink: bigint;
+  readonly isFile: boolean;
+}
 
 export const sameIdentity = (a: FileIdentity, b: FileIdentity): boolean =>
   a.dev === b.dev &&
