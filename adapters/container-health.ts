@@ -22,6 +22,9 @@ export interface HealthRequest {
 }
 
 const PROBE_INTERVAL_MS = 250;
+/** Most containers are ready soon, and the gap ends when that is seen: at first they are asked often. */
+const EAGER_INTERVAL_MS = 50;
+const EAGER_MS = 1_500;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Without health check and ports: this long without an end counts as healthy. */
 const STEADY_MS = 1_000;
@@ -39,8 +42,10 @@ export const waitHealthy = async (request: HealthRequest, signal: AbortSignal): 
   const probe = chooseProbe(request);
   const patience = countFailures(spec.healthcheck, clock.monotonicMs());
   const deadlineMs = clock.monotonicMs() + timeoutMs;
-  const intervalMs = Math.min(spec.healthcheck?.intervalMs ?? PROBE_INTERVAL_MS, PROBE_INTERVAL_MS);
+  const longestMs = Math.min(spec.healthcheck?.intervalMs ?? PROBE_INTERVAL_MS, PROBE_INTERVAL_MS);
+  const eagerUntilMs = clock.monotonicMs() + EAGER_MS;
   for (;;) {
+    const beganMs = clock.monotonicMs();
     const view = await engine.inspect(name, signal);
     if (view === null) return { healthy: false, reason: `container ${name} is gone` };
     if (view.state === "exited" || view.state === "dead" || view.state === "removing") {
@@ -53,7 +58,9 @@ export const waitHealthy = async (request: HealthRequest, signal: AbortSignal): 
     if (nowMs >= deadlineMs) {
       return { healthy: false, reason: `not healthy after ${timeoutMs} ms: ${failure}` };
     }
-    await clock.sleep(intervalMs, signal);
+    // A probe that takes long takes it from the container that it asks.
+    const eagerMs = Math.max(EAGER_INTERVAL_MS, nowMs - beganMs);
+    await clock.sleep(Math.min(nowMs < eagerUntilMs ? eagerMs : longestMs, longestMs), signal);
   }
 };
 
