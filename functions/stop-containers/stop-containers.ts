@@ -28,20 +28,33 @@ export const createStopContainers =
       (work) =>
         ports.locks.run(`project ${work.state.project}`, async () => {
           await ports.fences.raise(work.state.project, work.assignment.fences);
-          const containers = await stopMoved(ports, work, signal);
-          return stepKind(work.step) === "seal"
-            ? { containers, volumes: await sealVolumes(ports, work, containers, signal) }
-            : { containers: {}, volumes: await branchVolumes(ports, work, signal) };
+          const { outcomes, names } = await stopMoved(ports, work, signal);
+          // Beside the snapshot: what they mount is renamed away, so they can't start again meanwhile.
+          const removing = removeStopped(ports, work, { outcomes, names }, signal);
+          removing.catch(() => undefined);
+          try {
+            return stepKind(work.step) === "seal"
+              ? { containers: outcomes, volumes: await sealVolumes(ports, work, outcomes, signal) }
+              : { containers: {}, volumes: await branchVolumes(ports, work, signal) };
+          } finally {
+            await removing;
+          }
         }),
       signal,
     );
 
-/** Gates first, then the containers; what is seen is kept on disk, because it can't be seen twice. */
+interface Stopped {
+  readonly outcomes: Record<ContainerName, ContainerOutcome>;
+  /** The engine's names of those that are left to be removed. */
+  readonly names: readonly string[];
+}
+
+/** Gates first, then the containers. */
 const stopMoved = async (
   ports: NodePorts,
   work: StepWork,
   signal: AbortSignal,
-): Promise<Record<ContainerName, ContainerOutcome>> => {
+): Promise<Stopped> => {
   const { project } = work.state;
   const outcomes = await readOutcomes(ports.disk.root, project, work.deploy.id, work.step);
   ports.copies.get(project)?.abort(new Error("the drain does not wait for a pre-copy"));
@@ -66,13 +79,20 @@ const stopMoved = async (
       const { stopped } = await ports.docker.stopContainer(name, graceOf(container), signal);
       const seen: ContainerOutcome = { stopBeganAtMs, stoppedAtMs: ports.nowMs(), stopped };
       outcomes[container] ??= seen;
-      await ports.locks.run(`outcomes ${project}`, () =>
-        writeOutcomes(ports.disk.root, project, work.deploy.id, work.step, outcomes),
-      );
-      await ports.docker.removeContainer(name, signal);
     }),
   );
-  return outcomes;
+  return { outcomes, names: ours.map(({ name }) => name) };
+};
+
+/** What was seen of them is kept on disk first, because it can't be seen twice. */
+const removeStopped = async (
+  ports: NodePorts,
+  { state, deploy, step }: StepWork,
+  { outcomes, names }: Stopped,
+  signal: AbortSignal,
+): Promise<void> => {
+  await writeOutcomes(ports.disk.root, state.project, deploy.id, step, outcomes);
+  await Promise.all(names.map((name) => ports.docker.removeContainer(name, signal)));
 };
 
 const sealVolumes = async (
