@@ -3,9 +3,10 @@ import type { MeasureResult } from "../functions/measure-volume/measure-result.t
 import { DISK_RESERVE_BYTES } from "../functions/volume-copies.ts";
 import {
   estimatePause,
-  knownCopyRate,
+  type KnownPause,
   type PlannedVolume,
-} from "../workflows/deploy/copy-rounds.ts";
+} from "../workflows/deploy/estimate-pause.ts";
+import { knownBasePause, knownCopyRate } from "../workflows/deploy/known-pause.ts";
 import type { Moves } from "../workflows/deploy/plan-deploy.ts";
 import type { NodeId, VolumeName } from "../workflows/ids.ts";
 import { keysOf } from "../workflows/keys-of.ts";
@@ -54,15 +55,18 @@ export const nodesToAsk = ({ volumes }: Moves): NodeId[] => [
 
 export const assessPlan = (facts: PlanFacts): PlanAssessment => {
   const { moves, state, measures } = facts;
-  const rate = knownCopyRate(state.history);
+  const earlier: KnownPause = {
+    baseMs: knownBasePause(state.history),
+    rateBytesPerS: knownCopyRate(state.history),
+  };
   const silentNodes = nodesToAsk(moves).filter((node) => !measures.has(node));
   const stops = Object.values(moves.containers).some(({ from }) => from !== null);
   const planned = keysOf(moves.volumes).map((name) => plannedVolume(facts, name));
   const known = planned.filter((volume) => volume !== null);
   const isKnown = silentNodes.length === 0;
   return {
-    volumes: keysOf(moves.volumes).map((name) => assessVolume(facts, name, rate)),
-    pauseMs: stops && isKnown ? estimatePause(known, rate) : null,
+    volumes: keysOf(moves.volumes).map((name) => assessVolume(facts, name, earlier)),
+    pauseMs: stops && isKnown ? estimatePause(known, earlier) : null,
     silentNodes,
   };
 };
@@ -88,7 +92,11 @@ const plannedVolume = (facts: PlanFacts, name: VolumeName): PlannedVolume | null
   };
 };
 
-const assessVolume = (facts: PlanFacts, name: VolumeName, rate: number): VolumeAssessment => {
+const assessVolume = (
+  facts: PlanFacts,
+  name: VolumeName,
+  earlier: KnownPause,
+): VolumeAssessment => {
   const { from, to } = facts.moves.volumes[name] as VolumeMove;
   const measure = measureOf(facts, name);
   const head = facts.state.volumes[name]?.head ?? null;
@@ -105,7 +113,7 @@ const assessVolume = (facts: PlanFacts, name: VolumeName, rate: number): VolumeA
     dirtyBytes: measure?.dirtyBytes ?? (from === null ? 0 : null),
     dirtyFiles: measure?.dirtyFiles ?? (from === null ? 0 : null),
     sinceSnapshot: measure === null ? (head?.id ?? null) : measure.since,
-    pauseMs: planned === null ? null : estimatePause([planned], rate),
+    pauseMs: planned === null ? null : estimatePause([planned], earlier),
     ...space,
   };
 };

@@ -1,9 +1,17 @@
 /** A deploy for people: its moves, its timeline and its gap. */
 
 import type { StepProgress } from "../functions/step-progress.ts";
+import { pauseBudget } from "../workflows/deploy/copy-rounds.ts";
 import type { PhaseName } from "../workflows/deploy/deploy-phase.ts";
+import { explainGap } from "../workflows/deploy/explain-gap.ts";
 import { keysOf } from "../workflows/keys-of.ts";
-import type { Deploy, EndedDeploy, ProjectState, TimelineEntry } from "../workflows/record.ts";
+import type {
+  CopyRound,
+  Deploy,
+  EndedDeploy,
+  ProjectState,
+  TimelineEntry,
+} from "../workflows/record.ts";
 import { formatBytes, formatMs, formatTime } from "./format.ts";
 import { nameStep, renderBar } from "./render-progress.ts";
 
@@ -38,11 +46,10 @@ export const showRunning = (
     const move = deploy.containers[name];
     return `    container ${name}: ${route(move?.from?.node, move?.to?.node)}`;
   }),
-  ...keysOf(deploy.volumes).map((name) => {
+  ...keysOf(deploy.volumes).flatMap((name) => {
     const move = deploy.volumes[name];
-    const copied = move?.copies.map((c) => formatBytes(c.changedBytes)).join(", ") ?? "";
-    const rounds = copied === "" ? "" : `, copied ${copied}`;
-    return `    volume ${name}: ${route(move?.from?.node, move?.to)}${rounds}`;
+    const first = `    volume ${name}: ${route(move?.from?.node, move?.to)}`;
+    return [first, ...showRounds(move?.copies ?? [])];
   }),
   ...showTimeline(deploy.timeline, nowMs),
   ...progress.map((told) => `    ${renderBar(nameStep(told), told, nowMs)}`),
@@ -50,8 +57,30 @@ export const showRunning = (
   `    waits for ${deploy.phase.awaits.map(({ step, node }) => `${step} of ${node}`).join(", ")}`,
   ...(deploy.predictedPauseMs === null
     ? []
-    : [`    predicted pause ${formatMs(deploy.predictedPauseMs)}`]),
+    : [`    pause predicted ${formatMs(deploy.predictedPauseMs)}${showBudget(deploy)}`]),
 ];
+
+/** How much each round of the pre-copy found changed, and how fast it was copied. */
+const showRounds = (copies: readonly CopyRound[]): string[] =>
+  copies.map(({ round, changedBytes, storedBytes, durationMs }) => {
+    const rate = formatBytes((changedBytes / Math.max(1, durationMs)) * 1_000);
+    const sizes = `${formatBytes(changedBytes)} changed, ${formatBytes(storedBytes)} stored`;
+    return `      round ${round}: ${sizes} in ${formatMs(durationMs)} (${rate}/s)`;
+  });
+
+const showBudget = (deploy: Pick<Deploy, "volumes">): string => {
+  const budget = pauseBudget(deploy);
+  return budget === null ? "" : `, max_pause ${formatMs(budget)}`;
+};
+
+const showGap = (ended: EndedDeploy, predicted: string): string[] => {
+  if (ended.gapMs === null) return [];
+  const parts = explainGap(ended).map(({ name, ms }) => `${name} ${formatMs(ms)}`);
+  return [
+    `    gap ${formatMs(ended.gapMs)}${predicted}`,
+    ...(parts.length === 0 ? [] : [`      ${parts.join(", ")}`]),
+  ];
+};
 
 export const showEnded = (ended: EndedDeploy): string[] => {
   const predicted =
@@ -64,7 +93,7 @@ export const showEnded = (ended: EndedDeploy): string[] => {
       const stopped = move?.outcome.stopped;
       return `    container ${name}: ${route(move?.from, move?.to)}${stopped === undefined ? "" : `, stopped ${stopped}`}`;
     }),
-    ...keysOf(ended.volumes).map((name) => {
+    ...keysOf(ended.volumes).flatMap((name) => {
       const move = ended.volumes[name];
       const sealed = move?.sealed ?? null;
       const size = sealed === null ? "" : `, ${sealed.files} files, ${formatBytes(sealed.bytes)}`;
@@ -72,10 +101,11 @@ export const showEnded = (ended: EndedDeploy): string[] => {
         move?.hydrated === null || move === undefined
           ? ""
           : `, last fetch ${formatBytes(move.hydrated.fetchedBytes)}`;
-      return `    volume ${name}: ${route(move?.from?.node, move?.to)}${size}${fetched}`;
+      const first = `    volume ${name}: ${route(move?.from?.node, move?.to)}${size}${fetched}`;
+      return [first, ...showRounds(move?.copies ?? [])];
     }),
     ...showTimeline(ended.timeline, ended.endedAtMs),
-    ...(ended.gapMs === null ? [] : [`    gap ${formatMs(ended.gapMs)}${predicted}`]),
+    ...showGap(ended, predicted),
   ];
 };
 

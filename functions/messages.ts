@@ -32,6 +32,7 @@ export const DeployRequested = z.object({
   force: z.boolean().default(false),
   restore: z.record(VolumeName, SnapshotId).default({}),
   acceptLoss: z.boolean().default(false),
+  allowLongerPause: z.boolean().default(false),
 });
 export type DeployRequested = z.infer<typeof DeployRequested>;
 

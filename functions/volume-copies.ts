@@ -155,6 +155,13 @@ const checkSpace = async (
   }
 };
 
+export interface Materialised {
+  /** The live copy. */
+  readonly path: string;
+  /** What had to be brought from the store for it. */
+  readonly hydrate?: HydrateSummary;
+}
+
 /**
  * Makes sure that the directory of the order's epoch stands, by the one way that its origin allows.
  * Throws TerminalError `no-local-lineage` where the node has no right to make one.
@@ -165,37 +172,46 @@ export const materialise = async (
   order: VolumeOrder,
   mayHydrate: boolean,
   signal: AbortSignal,
-): Promise<string> => {
+): Promise<Materialised> => {
   const { disk } = ports;
   const { name: volume, epoch, origin } = order;
   const live = disk.pathOf(project, volume, "live", epoch);
   const copies = await disk.listCopies(project, volume);
-  if (copies.some(({ path }) => path === live)) return live;
+  if (copies.some(({ path }) => path === live)) return { path: live };
   if (origin.kind === "local") {
     const own = findOwnCopy(copies, order);
     if (own === undefined) throw noLineage(ports, project, order);
     await becomeLive(ports, own, live);
-    return live;
+    return { path: live };
   }
   if (!mayHydrate) throw noLineage(ports, project, order);
   if (origin.kind === "empty") {
     await disk.createEmpty(live, ports.nowMs());
-    return live;
+    return { path: live };
   }
   const { snapshotId } = origin;
   const fits = ({ role, marker }: Copy) =>
     (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
-  if (!copies.some(fits)) {
-    const loaded = await ports.records.load(project, signal);
-    const keys = loaded === null ? NO_KEYS : unwrapKeys(ports.wrappingKeys, loaded.state);
-    await ports.locks.run(`stage ${project}`, () =>
-      stage(ports, { project, volume, snapshotId, cachesBelow: NO_EPOCH, keys }, signal),
-    );
-  }
+  const hydrate = copies.some(fits)
+    ? undefined
+    : await stageAsOwner(ports, { project, volume, snapshotId }, signal);
   const ready = (await disk.listCopies(project, volume)).find(fits);
   if (ready === undefined) throw noLineage(ports, project, order);
   await becomeLive(ports, ready, live);
-  return live;
+  return { path: live, ...(hydrate !== undefined && { hydrate }) };
+};
+
+const stageAsOwner = async (
+  ports: NodePorts,
+  target: Pick<StageTarget, "project" | "volume" | "snapshotId">,
+  signal: AbortSignal,
+): Promise<HydrateSummary> => {
+  const { project } = target;
+  const loaded = await ports.records.load(project, signal);
+  const keys = loaded === null ? NO_KEYS : unwrapKeys(ports.wrappingKeys, loaded.state);
+  return ports.locks.run(`stage ${project}`, () =>
+    stage(ports, { ...target, cachesBelow: NO_EPOCH, keys }, signal),
+  );
 };
 
 /** From now on the data may be written to, so they equal no snapshot any more. */

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { ContainerSpec, VolumeSettings } from "./container-spec.ts";
+import { ContainerOutcome } from "./deploy/container-outcome.ts";
 import { Phase } from "./deploy/deploy-phase.ts";
 import {
   CommitId,
@@ -143,6 +144,10 @@ export const CopyRound = z.strictObject({
   changedBytes: z.int().nonnegative(),
   storedBytes: z.int().nonnegative(),
   durationMs: z.int().nonnegative(),
+  /** When it ended; what was written since it began is not in it. */
+  takenAtMs: z.int().optional(),
+  /** Every object of it was seen in the store, so that the seal need not look again. */
+  isVerified: z.boolean().optional(),
 });
 export type CopyRound = z.infer<typeof CopyRound>;
 
@@ -167,24 +172,17 @@ export const VolumeMove = z.strictObject({
   /** A snapshot to go back to, instead of the one sealed in this deploy. */
   restore: SnapshotId.nullable(),
   copies: z.array(CopyRound),
+  /** What the target has staged before the stop: its last fetch begins from there. */
+  prepared: HydrateSummary.optional(),
   sealed: SnapshotRef.nullable(),
+  /** How long the final snapshot took. */
+  sealMs: z.int().nonnegative().optional(),
   hydrated: HydrateSummary.nullable(),
 });
 export type VolumeMove = z.infer<typeof VolumeMove>;
 
 export const TimelineEntry = z.strictObject({ phase: z.string(), atMs: z.int() });
 export type TimelineEntry = z.infer<typeof TimelineEntry>;
-
-/** What was seen of a container in a deploy, by its node. */
-export const ContainerOutcome = z.strictObject({
-  stopBeganAtMs: z.int().optional(),
-  stoppedAtMs: z.int().optional(),
-  stopped: z.enum(["clean", "killed", "absent"]).optional(),
-  startedAtMs: z.int().optional(),
-  healthyAtMs: z.int().optional(),
-  imageId: z.string().optional(),
-});
-export type ContainerOutcome = z.infer<typeof ContainerOutcome>;
 
 /** Who asked for what. `ref` is resolved from git when the deploy is planned; `commit` pins one. */
 export const Desired = z.strictObject({
@@ -205,6 +203,8 @@ export const Desired = z.strictObject({
   restore: z.record(VolumeName, SnapshotId),
   /** The operator accepts that data newer than the head stay behind on an unreachable node. */
   acceptLoss: z.boolean(),
+  /** Go on although the predicted pause is longer than a volume's `max_pause`. */
+  allowLongerPause: z.boolean().optional(),
   requestedAtMs: z.int(),
 });
 export type Desired = z.infer<typeof Desired>;
@@ -220,7 +220,7 @@ export const Deploy = z.strictObject({
   phase: Phase,
   timeline: z.array(TimelineEntry),
   outcomes: z.record(ContainerName, ContainerOutcome),
-  /** From the pre-copy's rates; null while there is nothing to tell from. */
+  /** As the last round of the pre-copy left it; null while there is nothing to tell from. */
   predictedPauseMs: z.int().nonnegative().nullable(),
 });
 export type Deploy = z.infer<typeof Deploy>;

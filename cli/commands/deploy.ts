@@ -11,6 +11,7 @@ interface Arguments {
   force: boolean;
   restore: string[];
   acceptLoss: boolean;
+  allowLongerPause: boolean;
   detach: boolean;
   json: boolean;
 }
@@ -40,6 +41,11 @@ export const deployCommand: CommandModule<object, Arguments> = {
         default: false,
         describe: "with --restore: what was written since that snapshot stays out of the volume",
       })
+      .option("allowLongerPause", {
+        type: "boolean",
+        default: false,
+        describe: "go on where a pause longer than a volume's max_pause is predicted",
+      })
       .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
       .option("json", {
         type: "boolean",
@@ -56,6 +62,7 @@ export const deployCommand: CommandModule<object, Arguments> = {
       force: args.force,
       restore: Object.fromEntries(args.restore.map(parseRestore)),
       acceptLoss: args.acceptLoss,
+      ...(args.allowLongerPause && { allowLongerPause: true }),
     };
     process.exitCode = await submitDeploy(context, project, wish, args);
   },

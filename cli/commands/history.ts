@@ -27,9 +27,10 @@ export const historyCommand: CommandModule<object, Arguments> = {
       ended.commit?.slice(0, 10) ?? "-",
       ended.result,
       ended.gapMs === null ? "-" : formatMs(ended.gapMs),
+      ended.predictedPauseMs === null ? "-" : formatMs(ended.predictedPauseMs),
       ended.reason?.split("\n")[0] ?? ended.subject,
     ]);
-    const header = ["STARTED", "DEPLOY", "COMMIT", "RESULT", "GAP", "ABOUT"];
+    const header = ["STARTED", "DEPLOY", "COMMIT", "RESULT", "GAP", "PREDICTED", "ABOUT"];
     process.stdout.write(`${formatTable([header, ...rows])}\n`);
   },
 };

@@ -74,7 +74,6 @@ export const advanceProject = async (
       return { state: round.state, refusal };
     }
     first = null;
-    await sendDuties(ports, round.newDuties, signal);
   }
   throw new TerminalError(`project ${request.project} does not settle`, { code: "never-settles" });
 };
@@ -83,7 +82,6 @@ interface Round {
   readonly kind: "moved" | "settled";
   readonly rev: Revision;
   readonly state: ProjectState;
-  readonly newDuties: readonly Duty[];
   readonly refusal: AdvanceResult["refusal"];
 }
 
@@ -105,7 +103,7 @@ const advanceOnce = async (
     const folded = await foldInputs(ports, loaded.state, request, signal);
     if (folded.state === loaded.state) {
       const { rev, state } = loaded;
-      return { kind: "settled", rev, state, newDuties: [], refusal: folded.refusal };
+      return { kind: "settled", rev, state, refusal: folded.refusal };
     }
     const rev = Revision.parse(loaded.rev + 1);
     try {
@@ -117,12 +115,13 @@ const advanceOnce = async (
       if (error instanceof ConflictError) continue;
       throw error;
     }
-    const newDuties = findNewDuties(loaded.state, folded.state);
+    // First of all: somebody may be waiting for these without a container.
+    await sendDuties(ports, findNewDuties(loaded.state, folded.state), signal);
     await hintNodes(ports, loaded.state, folded.state, signal);
     if (hasSubscribers(folded.state)) await hintEvents(ports, project, signal);
     await hintEdges(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
-    return { kind: "moved", rev, state: folded.state, newDuties, refusal: folded.refusal };
+    return { kind: "moved", rev, state: folded.state, refusal: folded.refusal };
   }
   throw new ConflictError(`project ${project} is written by too many at once`, {
     code: "record-contended",
@@ -164,7 +163,7 @@ const foldInputs = async (
       const resolved = await resolveDesired(ports, state, signal);
       fold(await claimHosts(ports, state, resolved, signal));
     }
-    if (duty.kind === "step") fold(await readReport(ports, duty, signal));
+    if (duty.kind === "step") fold(await readReport(ports, duty, state, signal));
     if (duty.kind === "archive") fold(await archive(ports, state, duty, signal));
   }
   fold({ type: "time.passed", nowMs: ports.nowMs() });

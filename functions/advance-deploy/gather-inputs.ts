@@ -17,7 +17,6 @@ import { snapshotIsWhole } from "../../volume/snapshot-is-whole.ts";
 import { parseDeliverous } from "../../workflows/deliverous.ts";
 import type { Duty } from "../../workflows/deploy/duties.ts";
 import { type Input, Report } from "../../workflows/deploy/messages.ts";
-import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { SnapshotId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { NodeStatus } from "../../workflows/placement/node-status.ts";
@@ -27,21 +26,29 @@ import { encodeJson, readJsonObject } from "../json-object.ts";
 
 type DutyOf<K extends Duty["kind"]> = Extract<Duty, { kind: K }>;
 
-/** The report of an awaited step, if it stands; a seal's snapshots are checked object by object. */
+/**
+ * The report of an awaited step, if it stands. Its snapshots are checked object by object; those of
+ * the copies as they come, so that at the seal, while nobody serves, only its own are left to check.
+ */
 export const readReport = async (
   ports: ControlPorts,
   { project, deployId, step, node }: DutyOf<"step">,
+  state: ProjectState,
   signal: AbortSignal,
 ): Promise<Input | null> => {
   const key = reportKey(project, deployId, step, node);
   const report = await readJsonObject(ports.store, key, Report, signal);
   if (report === null) return null;
   const verifiedSnapshots: SnapshotId[] = [];
-  if (stepKind(step) === "seal" && report.failure === null) {
+  if (report.failure === null) {
     for (const volume of keysOf(report.volumes)) {
       const id = report.volumes[volume]?.snapshot?.id;
       if (id === undefined) continue;
-      const place = { store: ports.store, prefix: volumePrefix(project, volume), snapshotId: id };
+      const copies = state.deploy?.volumes[volume]?.copies ?? [];
+      const known = copies.findLast(({ isVerified }) => isVerified === true);
+      const trusted = known?.snapshotId ?? state.volumes[volume]?.head?.id ?? null;
+      const prefix = volumePrefix(project, volume);
+      const place = { store: ports.store, prefix, snapshotId: id, trusted };
       if (await snapshotIsWhole(place, signal)) verifiedSnapshots.push(id);
     }
   }

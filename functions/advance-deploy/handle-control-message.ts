@@ -103,6 +103,7 @@ const storeRequest = async (
     force: event.force,
     restore: event.restore,
     acceptLoss: event.acceptLoss,
+    ...(event.allowLongerPause && { allowLongerPause: true }),
     requestedAtMs: ports.nowMs(),
   };
   if (loaded !== null) await recordRequest(ports, event.project, request, signal);

@@ -4,7 +4,7 @@ import { openS3Bucket } from "../../adapters/s3-bucket.ts";
 import { takenKey } from "../../adapters/store-keys.ts";
 import type { Epoch, VolumeName } from "../../workflows/ids.ts";
 import type { RunOrder, VolumeOrder } from "../../workflows/node/assignment.ts";
-import type { ProjectState } from "../../workflows/record.ts";
+import type { HydrateSummary, ProjectState } from "../../workflows/record.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { findSpace, type Space, spaceCredentials } from "../spaces/space.ts";
 import { materialise } from "../volume-copies.ts";
@@ -13,24 +13,36 @@ import { takeInbox } from "./take-inbox.ts";
 
 /**
  * Call with the project's lock held, before any of the orders' containers is started. Done once per
- * epoch: a note in the store says so, and stands before a container can run.
+ * epoch: a note in the store says so, and stands before a container can run. Resolves with what had
+ * to be hydrated for it.
  */
 export const bringIn = async (
   ports: NodePorts,
   state: ProjectState,
   orders: readonly RunOrder[],
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<Record<VolumeName, HydrateSummary>> => {
+  const hydrated: Record<VolumeName, HydrateSummary> = {};
   const volumes = findWritten(orders);
-  if (volumes.length === 0) return;
+  if (volumes.length === 0) return hydrated;
   const space = await findSpace(ports, state.project, signal);
-  if (space === null) return;
+  if (space === null) return hydrated;
   for (const volume of volumes) {
     const key = takenKey(state.project, volume.name, volume.epoch);
     if ((await ports.store.head(key, signal)) !== null) continue;
-    await bringInto(ports, state, volume, space, signal);
+    const { path, hydrate } = await materialise(ports, state.project, volume, true, signal);
+    if (hydrate !== undefined) hydrated[volume.name] = hydrate;
+    await bringInto(ports, state, { order: volume, live: path, space }, signal);
   }
+  return hydrated;
 };
+
+interface Target {
+  readonly order: VolumeOrder;
+  /** The live copy. */
+  readonly live: string;
+  readonly space: Space;
+}
 
 /** Volumes that one of the containers writes, each once. */
 const findWritten = (orders: readonly RunOrder[]): VolumeOrder[] => {
@@ -49,13 +61,11 @@ const findWritten = (orders: readonly RunOrder[]): VolumeOrder[] => {
 const bringInto = async (
   ports: NodePorts,
   state: ProjectState,
-  order: VolumeOrder,
-  space: Space,
+  { order, live, space }: Target,
   signal: AbortSignal,
 ): Promise<void> => {
   const { project } = state;
   const { name: volume, epoch, origin } = order;
-  const live = await materialise(ports, project, order, true, signal);
   const from = state.volumes[volume]?.settings.from;
   const deployId = state.deploy?.id;
   const isFirst = origin.kind === "empty" && from !== undefined && deployId !== undefined;

@@ -4,9 +4,11 @@
  */
 import { dataPath } from "../../adapters/node-disk.ts";
 import { TerminalError } from "../../volume/errors.ts";
+import type { ContainerOutcome } from "../../workflows/deploy/container-outcome.ts";
 import type { LeaseSession, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { RunOrder } from "../../workflows/node/assignment.ts";
 import { isStartAllowed } from "../../workflows/node/reconcile.ts";
+import type { HydrateSummary } from "../../workflows/record.ts";
 import { containerLabels, containerName } from "../container-names.ts";
 import { coverOrder, watchContainer } from "../cover-order.ts";
 import type { NodePorts } from "../node-ports.ts";
@@ -15,7 +17,9 @@ import { materialise } from "../volume-copies.ts";
 
 export interface StartedContainer {
   readonly name: string;
-  readonly imageId: string;
+  readonly outcome: ContainerOutcome;
+  /** Volumes that were brought up to their snapshot for this start. */
+  readonly hydrated: Readonly<Record<VolumeName, HydrateSummary>>;
   /** The session of the node's lease that it was started under; null: it needs none. */
   readonly lease: LeaseSession | null;
 }
@@ -27,14 +31,17 @@ export const startContainer = async (
   order: RunOrder,
   signal: AbortSignal,
 ): Promise<StartedContainer> => {
+  const hydrated: Record<VolumeName, HydrateSummary> = {};
   const lease = await coverOrder(ports, project, order, signal);
   // Before anything is made on the disk: a directory of a past epoch would pass for the data of now.
   await refuseIfFenced(ports, project, order);
   const sources = new Map<VolumeName, string>();
   for (const volume of order.volumes) {
-    const copy = await materialise(ports, project, volume, order.mayHydrate, signal);
-    sources.set(volume.name, dataPath(copy));
+    const { path, hydrate } = await materialise(ports, project, volume, order.mayHydrate, signal);
+    sources.set(volume.name, dataPath(path));
+    if (hydrate !== undefined) hydrated[volume.name] = hydrate;
   }
+  const materialisedAtMs = ports.nowMs();
   const { imageId } = await ports.docker.ensureImage({ reference: order.spec.image }, signal);
   const access = order.spec.s3 === true ? await readS3Environment(ports, project, signal) : {};
   // What the file says wins.
@@ -64,11 +71,14 @@ export const startContainer = async (
     },
     signal,
   );
+  const createdAtMs = ports.nowMs();
   // Once more, at the last moment: whatever asked for this start may be long past.
   await refuseIfFenced(ports, project, order);
   await ports.docker.startContainer(name, signal);
+  const startedAtMs = ports.nowMs();
   await watchContainer(ports, project, { order, name }, signal);
-  return { name, imageId, lease };
+  const outcome = { materialisedAtMs, createdAtMs, startedAtMs, imageId };
+  return { name, outcome, hydrated, lease };
 };
 
 const refuseIfFenced = async (ports: NodePorts, project: ProjectId, order: RunOrder) => {

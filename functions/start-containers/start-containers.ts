@@ -3,9 +3,12 @@
  * starts the old ones again on a deploy's way back. Nothing here makes a container reachable.
  */
 import { TerminalError } from "../../volume/errors.ts";
+import type { ContainerOutcome } from "../../workflows/deploy/container-outcome.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
+import type { VolumeName } from "../../workflows/ids.ts";
+import { mapRecord } from "../../workflows/keys-of.ts";
 import type { RunOrder } from "../../workflows/node/assignment.ts";
-import type { ContainerOutcome } from "../../workflows/record.ts";
+import type { HydrateSummary } from "../../workflows/record.ts";
 import { bringIn } from "../bring-in/bring-in.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
@@ -32,14 +35,16 @@ const startAll = async (
     ({ container, mayHydrate }) => mayHydrate && work.deploy.containers[container] !== undefined,
   );
   const isReturn = stepKind(work.step) === "return";
+  const hydrated: Record<VolumeName, HydrateSummary> = {};
   const started = await ports.locks.run(`project ${project}`, async () => {
     await ports.fences.raise(project, work.assignment.fences);
-    if (!isReturn) await bringIn(ports, work.state, orders, signal);
-    const done: (StartedContainer & { order: RunOrder; outcome: ContainerOutcome })[] = [];
+    const orderedAtMs = ports.nowMs();
+    if (!isReturn) Object.assign(hydrated, await bringIn(ports, work.state, orders, signal));
+    const done: (StartedContainer & { readonly order: RunOrder })[] = [];
     for (const order of orders) {
       const one = await tryStart(ports, work, order, isReturn, signal);
-      const outcome = { startedAtMs: ports.nowMs(), imageId: one.imageId };
-      done.push({ ...one, order, outcome });
+      done.push({ ...one, order, outcome: { ...one.outcome, orderedAtMs } });
+      Object.assign(hydrated, one.hydrated);
     }
     return done;
   });
@@ -51,9 +56,10 @@ const startAll = async (
     })),
   );
   for (const { order, outcome } of outcomes) containers[order.container] = outcome;
+  const volumes = mapRecord(hydrated, (hydrate) => ({ hydrate }));
   const sessions = started.flatMap(({ lease }) => (lease === null ? [] : [lease]));
   const [lease] = sessions.sort((a, b) => a - b);
-  return { volumes: {}, containers, ...(lease !== undefined && { lease }) };
+  return { volumes, containers, ...(lease !== undefined && { lease }) };
 };
 
 /** On the way back there is nothing to fall back on: an obstacle is waited out, never reported. */

@@ -4,11 +4,12 @@
  */
 import type { Marker } from "../../adapters/node-disk.ts";
 import { TerminalError } from "../../volume/errors.ts";
+import type { ContainerOutcome } from "../../workflows/deploy/container-outcome.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { ContainerName, Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { findOwnCopy } from "../../workflows/node/own-copy.ts";
-import type { ContainerOutcome, SnapshotRef, VolumeMove } from "../../workflows/record.ts";
+import type { SnapshotRef, VolumeMove } from "../../workflows/record.ts";
 import { nodeLabels, parseLabels } from "../container-names.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { readJsonFile, writeFileDurably } from "../../adapters/durable-file.ts";
+import { ContainerOutcome } from "../../workflows/deploy/container-outcome.ts";
 import { ContainerName, type DeployId, type ProjectId } from "../../workflows/ids.ts";
-import { ContainerOutcome } from "../../workflows/record.ts";
 
 const Outcomes = z.record(ContainerName, ContainerOutcome);
 type Outcomes = z.infer<typeof Outcomes>;

@@ -107,19 +107,35 @@ const asReport = (record: ProjectState, deployId: DeployId, report: ReportWorld)
   node: report.node as NodeId,
   atMs: NOW,
   failure: report.isFailure ? { code: "failed", message: "it failed" } : null,
-  volumes: Object.fromEntries(
-    Object.entries(report.snapshots).map(([volume, id]) => [
-      volume,
-      {
-        snapshot: snapshotRef(id, epochOf(record, volume), stepKind(report.step) === "seal"),
-        changedBytes: 0,
-        durationMs: 0,
-      },
-    ]),
-  ),
+  volumes: {
+    ...stagedIn(record, report),
+    ...Object.fromEntries(
+      Object.entries(report.snapshots).map(([volume, id]) => [
+        volume,
+        {
+          snapshot: snapshotRef(id, epochOf(record, volume), stepKind(report.step) === "seal"),
+          changedBytes: 0,
+          durationMs: 0,
+        },
+      ]),
+    ),
+  },
   containers: {},
   ...(report.session !== undefined && { lease: report.session as LeaseSession }),
 });
+
+/** Volumes that a target has staged in a round: it is not asked to hydrate them again. */
+const stagedIn = ({ deploy }: ProjectState, { step, node, isFailure }: ReportWorld) => {
+  if (deploy === null || isFailure || stepKind(step) !== "prepare") return {};
+  const counts = { files: 0, bytes: 0, fetchedBytes: 0, reusedBytes: 0, durationMs: 0 };
+  return Object.fromEntries(
+    Object.entries(deploy.volumes).flatMap(([volume, { from, to, copies }]) => {
+      const snapshotId = copies.at(-1)?.snapshotId;
+      if (snapshotId === undefined || to !== node || from?.node === to) return [];
+      return [[volume, { hydrate: { snapshotId, digest: "", ...counts } }]];
+    }),
+  );
+};
 
 const epochOf = (record: ProjectState, volume: string): Epoch =>
   record.deploy?.volumes[volume as keyof typeof record.volumes]?.from?.epoch ?? (0 as Epoch);

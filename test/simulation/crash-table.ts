@@ -51,12 +51,17 @@ const STEPS: readonly Step[] = [
   step("6 seal", "x", "stores the final snapshot", /^put .*\/snapshots\/.*seal/, "draining"),
   step("6 seal", "x", "marks its copy as sealed", /^disk writeMarker/, "draining"),
   step("6 seal", "x", "writes its report", /^create .*\/seal-.*\.x\.json/, "draining"),
-  step("7 sealed", "control", "checks the head and writes sealed", REVISION, "draining", "sealed"),
-  step("8 hydrate", "y", "fetches the last delta", /^engine hydrate/, "sealed"),
-  step("8 hydrate", "y", "marks what it holds", /^disk writeMarker/, "sealed"),
-  step("8 hydrate", "y", "writes its report", /^create .*\/hydrate-.*\.y\.json/, "sealed"),
-  step("9 starting", "control", "writes starting into the record", REVISION, "sealed", "starting"),
+  step(
+    "7 sealed, 9 starting",
+    "control",
+    "checks the head and writes starting",
+    REVISION,
+    "draining",
+    "starting",
+  ),
   step("10 start", "y", "raises its fence", /^fence raise/, "starting"),
+  step("8 hydrate", "y", "fetches the last delta", /^engine hydrate/, "starting"),
+  step("8 hydrate", "y", "marks what it holds", /^disk writeMarker/, "starting"),
   step("10 start", "y", "renames the copy into place", /^disk moveCopy/, "starting"),
   step("10 start", "y", "creates the container", /^docker create/, "starting"),
   step("10 start", "y", "starts the container", /^docker start/, "starting"),
@@ -95,7 +100,7 @@ const STEPS_BACK: readonly Step[] = [
   step("return", "control", "writes the end", REVISION, "returning", null),
 ];
 
-const PHASES = ["copying", "draining", "sealed", "starting"] as const;
+const PHASES = ["copying", "draining", "starting"] as const;
 
 /** What else may be away, from a phase's beginning on. */
 const OUTAGES: readonly {

@@ -225,7 +225,9 @@ const probe = async ({ site, laws, pusher, writer }: Installation): Promise<void
     const isDone = isIdle(laws) && (now?.history.length ?? 0) > before;
     if (isDone && now?.containers["web" as never]?.node === node)
       servedAt ??= writer.acknowledged.length;
-    return servedAt !== null && writer.acknowledged.length > servedAt;
+    // Clients may be served a moment before the receipt is written.
+    const hasReceipts = now?.history.every(({ archived }) => archived) === true;
+    return hasReceipts && servedAt !== null && writer.acknowledged.length > servedAt;
   };
   if (await world.run(isServed, PROBE_MS_MAX)) return;
   const last = laws.state()?.history.at(-1);

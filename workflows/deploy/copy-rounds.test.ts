@@ -1,73 +1,79 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SnapshotId } from "../ids.ts";
-import type { CopyRound, VolumeMove } from "../record.ts";
-import { estimatePause, knownCopyRate, needsAnotherRound, predictPause } from "./copy-rounds.ts";
+import { VolumeName } from "../ids.ts";
+import { CopyRound, VolumeMove } from "../record.ts";
+import { foreseePause, needsAnotherRound, type PauseFacts } from "./copy-rounds.ts";
+import { COPY_ROUNDS_MAX } from "./limits.ts";
 
 const MB = 1_000_000;
-const copy = (round: number, changedBytes: number, durationMs: number): CopyRound => ({
-  ...{ round, changedBytes, durationMs, storedBytes: changedBytes },
-  snapshotId: SnapshotId.parse(`snapshot-${round}`),
-});
-const volume = (...copies: CopyRound[]): VolumeMove => ({
-  ...{ settings: { onNodeLoss: "wait" }, from: null, to: null, restore: null, copies },
-  ...{ sealed: null, hydrated: null },
-});
+const NOW = 100_000;
 
-test("rounds end when the last one was small, or no longer shrinks, or they were many", () => {
-  expect(needsAnotherRound([volume(copy(1, 900 * MB, 1))], 1)).toBe(true);
-  expect(needsAnotherRound([volume(copy(1, 9 * MB, 1))], 1)).toBe(false);
-  const halved = volume(copy(1, 900 * MB, 1), copy(2, 400 * MB, 1));
-  expect(needsAnotherRound([halved], 2)).toBe(true);
-  const stalled = volume(copy(1, 900 * MB, 1), copy(2, 800 * MB, 1));
-  expect(needsAnotherRound([stalled], 2)).toBe(false);
-  expect(needsAnotherRound([volume(copy(5, 900 * MB, 1), copy(6, 90 * MB, 1))], 6)).toBe(false);
-});
+/** A copy that took so long and ended so long before now. */
+const copy = (round: number, changedBytes: number, durationMs: number, agoMs: number): CopyRound =>
+  CopyRound.parse({
+    ...{ round, changedBytes, durationMs, storedBytes: changedBytes, takenAtMs: NOW - agoMs },
+    snapshotId: `snapshot-${round}`,
+  });
 
-test("the pause is predicted from the first round's rate and the last round's delta, both ways", () => {
-  expect(predictPause([volume()])).toBeNull();
-  expect(predictPause([volume(copy(1, 100 * MB, 1_000), copy(2, 10 * MB, 300))])).toBe(1_700);
-});
-
-test("a plan's estimate: nothing dirty costs the fixed pause alone", () => {
-  const clean = { dirtyBytes: 0, dirtyForMs: 1_000, isMoved: true };
-  expect(estimatePause([], 50 * MB)).toBe(1_500);
-  expect(estimatePause([clean], 50 * MB)).toBe(1_500);
-});
-
-test("a plan's estimate grows with the rate of writing, not with the volume", () => {
-  const hour = 3_600_000;
-  const slow = { dirtyBytes: 100 * MB, dirtyForMs: hour, isMoved: true };
-  const fast = { dirtyBytes: 100_000 * MB, dirtyForMs: hour, isMoved: true };
-  expect(estimatePause([slow], 50 * MB)).toBeLessThan(1_600);
-  expect(estimatePause([fast], 50 * MB)).toBeGreaterThan(estimatePause([slow], 50 * MB));
-  const never = { dirtyBytes: 10_000 * MB, dirtyForMs: null, isMoved: true };
-  expect(estimatePause([never], 16 * 2 ** 20)).toBe(3_500);
-  expect(estimatePause([{ ...never, isMoved: false }], 16 * 2 ** 20)).toBe(2_500);
-});
-
-test("an estimate never exceeds moving all that is dirty, up and down", () => {
-  fc.assert(
-    fc.property(
-      fc.double({ min: 0, max: 1e12, noNaN: true }),
-      fc.option(fc.double({ min: 0, max: 1e9, noNaN: true })),
-      fc.boolean(),
-      fc.double({ min: 1e3, max: 1e10, noNaN: true }),
-      (dirtyBytes, dirtyForMs, isMoved, rate) => {
-        const pauseMs = estimatePause([{ dirtyBytes, dirtyForMs, isMoved }], rate);
-        const most = 1_500 + (dirtyBytes / rate) * 1_000 * (isMoved ? 2 : 1);
-        expect(pauseMs).toBeGreaterThanOrEqual(1_500);
-        expect(pauseMs).toBeLessThanOrEqual(Math.ceil(most));
+/** A volume on its way from x, whose target has staged the copy of that round. */
+const move = (to: "x" | "y", staged: number | null, ...copies: CopyRound[]): VolumeMove =>
+  VolumeMove.parse({
+    ...{ settings: { onNodeLoss: "wait" }, from: { node: "x", epoch: 1 }, to, restore: null },
+    ...{ copies, sealed: null, hydrated: null },
+    ...(staged !== null && {
+      prepared: {
+        ...{ snapshotId: `snapshot-${staged}`, digest: "", files: 0, bytes: 0 },
+        ...{ fetchedBytes: 0, reusedBytes: 0, durationMs: 0 },
       },
-    ),
-  );
+    }),
+  });
+
+const facts = (volume: VolumeMove): PauseFacts => ({
+  ...{ deploy: { volumes: { [VolumeName.parse("data")]: volume } }, history: [], nowMs: NOW },
+});
+const withBudget = (volume: VolumeMove, maxPauseMs: number): VolumeMove => ({
+  ...volume,
+  settings: { ...volume.settings, maxPauseMs },
 });
 
-test("the rate is the newest that a copy of some size has shown", () => {
-  const name = "data";
-  const ended = (...copies: CopyRound[]) => ({ volumes: { [name]: volume(...copies) } });
-  expect(knownCopyRate([])).toBe(50 * MB);
-  expect(knownCopyRate([ended(copy(1, 100, 1))])).toBe(50 * MB);
-  const told = [ended(copy(1, 20 * MB, 1_000)), ended(copy(1, 30 * MB, 1_000), copy(2, 5, 9))];
-  expect(knownCopyRate(told)).toBe(30 * MB);
+test("before a volume leaves its node, the target stages a copy", () => {
+  const small = copy(1, 10, 1, 1);
+  expect(needsAnotherRound(facts(move("y", null, small)), 1)).toBe(true);
+  expect(needsAnotherRound(facts(move("x", null, small)), 1)).toBe(false);
+});
+
+test("rounds go on while the next one promises to leave clearly less", () => {
+  // 30 s of writing at 1 MB/s were copied in the last round; the target has not staged them.
+  const large = copy(1, 1_000 * MB, 20_000, 30_500);
+  const behind = move("y", 1, large, copy(2, 30 * MB, 500, 0));
+  expect(needsAnotherRound(facts(behind), 2)).toBe(true);
+  const caughtUp = move("y", 2, large, copy(2, 1 * MB, 500, 20_500), copy(3, 1 * MB, 200, 0));
+  expect(needsAnotherRound(facts(caughtUp), 3)).toBe(false);
+});
+
+test("rounds end where writing is as fast as copying, and after the last one that is allowed", () => {
+  const large = copy(1, 1_000 * MB, 20_000, 20_000);
+  const stalled = move("y", 1, large, copy(2, 900 * MB, 20_000, 0));
+  expect(needsAnotherRound(facts(stalled), 2)).toBe(false);
+  const behind = move("y", 1, large, copy(2, 300 * MB, 6_000, 0));
+  expect(needsAnotherRound(facts(behind), 2)).toBe(true);
+  expect(needsAnotherRound(facts(behind), COPY_ROUNDS_MAX)).toBe(false);
+});
+
+test("the pause is what nothing explains, and what is written since the last copy began, both ways", () => {
+  expect(foreseePause(facts(move("y", null)))).toBeNull();
+  // 10 MB in the 10 s between two copies; 700 ms and the stop pass after the last one began.
+  const volume = (to: "x" | "y") =>
+    move(to, 2, copy(1, 50 * MB, 1_000, 9_700), copy(2, 10 * MB, 500, 200));
+  expect(foreseePause(facts(volume("x")))?.pauseMs).toBe(1_500 + 20);
+  expect(foreseePause(facts(volume("y")))?.pauseMs).toBe(1_500 + 40);
+});
+
+test("a budget that is not met asks for rounds that gain little", () => {
+  const large = copy(1, 1_000 * MB, 20_000, 20_000);
+  const slow = move("y", 2, large, copy(2, 40 * MB, 1_000, 500));
+  const gains = foreseePause(facts(slow));
+  expect(needsAnotherRound(facts(slow), 2)).toBe(
+    (gains?.pauseMs ?? 0) - (gains?.nextPauseMs ?? 0) >= 100,
+  );
+  expect(needsAnotherRound(facts(withBudget(slow, 1_501)), 2)).toBe(true);
 });

@@ -1,89 +1,113 @@
-/** When pre-copy has done what it can, and what pause is left: foreseen by a plan, then predicted. */
-import type { EndedDeploy, VolumeMove } from "../record.ts";
-import { COPY_ROUNDS_MAX, COPY_SHRINK_RATIO, COPY_SMALL_BYTES } from "./limits.ts";
+/**
+ * When pre-copy has done what it can, and what pause is left. In a round the sources copy what was
+ * written since the round before, while the targets fetch what that one had copied; so a round is as
+ * long as what the one before left over, and rounds get shorter until they stop helping.
+ */
+import type { Deploy, EndedDeploy, VolumeMove } from "../record.ts";
+import { knownBasePause, knownCopyRate } from "./known-pause.ts";
+import { COPY_ROUNDS_MAX, COPY_SHRINK_RATIO, COPY_SMALL_BYTES, COPY_WORTH_MS } from "./limits.ts";
 
-/** Stop, create, start and first health check, before any byte of the volume moves. */
-const FIXED_PAUSE_MS = 1_500;
+/** What a round takes that moves nothing: messages, the record, a walk over the volume. */
+const ROUND_BASE_MS = 300;
+/** From the decision to drain to the moment when the containers have stopped writing. */
+const STOP_LEAD_MS = 300;
+/** With a budget to meet even a small gain is worth another round. */
+const BUDGET_SHRINK_RATIO = 0.95;
 
-/** What a copy is taken to move where no earlier one tells: an S3 store over a gigabit link. */
-const RATE_DEFAULT_BYTES_PER_S = 50_000_000;
-
-type Copies = Pick<VolumeMove, "copies">;
-
-const changedIn = (moves: readonly Copies[], round: number): number =>
-  moves.reduce(
-    (sum, { copies }) => sum + (copies.find((copy) => copy.round === round)?.changedBytes ?? 0),
-    0,
-  );
-
-/** Rounds go on while the last one was not small, and shrank. */
-export const needsAnotherRound = (moves: readonly Copies[], round: number): boolean => {
-  if (round >= COPY_ROUNDS_MAX) return false;
-  const changed = changedIn(moves, round);
-  if (changed <= COPY_SMALL_BYTES) return false;
-  return round === 1 || changed < changedIn(moves, round - 1) * COPY_SHRINK_RATIO;
-};
-
-/** Milliseconds without a writer, from the first round's rate and the last round's delta. */
-export const predictPause = (moves: readonly Copies[]): number | null => {
-  const first = moves.flatMap(({ copies }) => copies.slice(0, 1));
-  const last = moves.flatMap(({ copies }) => copies.slice(-1));
-  if (first.length === 0) return null;
-  const bytes = first.reduce((sum, copy) => sum + copy.changedBytes, 0);
-  const durationMs = first.reduce((sum, copy) => sum + copy.durationMs, 0);
-  const delta = last.reduce((sum, copy) => sum + copy.changedBytes, 0);
-  const isOneRound = last.every((copy) => copy.round === 1);
-  const moveMs = isOneRound || bytes === 0 ? 0 : (delta / bytes) * durationMs * 2;
-  return Math.round(FIXED_PAUSE_MS + moveMs);
-};
-
-/** A volume as a plan knows it, before anything is copied. */
-export interface PlannedVolume {
-  readonly dirtyBytes: number;
-  /** How long it took to become so; null: it has no snapshot yet. */
-  readonly dirtyForMs: number | null;
-  /** Another node must bring the last delta from the store. */
-  readonly isMoved: boolean;
+export interface PauseFacts {
+  readonly deploy: Pick<Deploy, "volumes">;
+  readonly history: readonly Pick<EndedDeploy, "volumes" | "gapMs" | "result">[];
+  readonly nowMs: number;
 }
 
-/**
- * Milliseconds without a writer that a deploy of these volumes would take, as far as a plan can tell.
- * Copies run beside the containers, so only what is written during the last of them is left for the
- * pause, once up and, for a move, once down again. It assumes that data move at the rate given and
- * are written on average as since the last snapshot; a volume without one leaves a small delta.
- */
-export const estimatePause = (volumes: readonly PlannedVolume[], rateBytesPerS: number): number => {
-  const moveMs = volumes.map((volume) => {
-    const bytes = estimateLastDelta(volume, rateBytesPerS / 1_000);
-    return (bytes / rateBytesPerS) * 1_000 * (volume.isMoved ? 2 : 1);
-  });
-  return Math.round(moveMs.reduce((sum, ms) => sum + ms, FIXED_PAUSE_MS));
+/** The pause if the containers stopped now, and if they stopped after another round. */
+export interface Outlook {
+  readonly baseMs: number;
+  readonly moveBytes: number;
+  readonly pauseMs: number;
+  readonly nextPauseMs: number;
+}
+
+/** Null while nothing was copied that could tell. */
+export const foreseePause = ({ deploy, history, nowMs }: PauseFacts): Outlook | null => {
+  const moves = Object.values(deploy.volumes).filter(({ copies }) => copies.length > 0);
+  if (moves.length === 0) return null;
+  const rate = knownCopyRate([...history, deploy]) / 1_000;
+  const baseMs = knownBasePause(history);
+  const backlogs = moves.map((move) => findBacklog(move, nowMs));
+  const now = addUp(backlogs);
+  const roundMs = ROUND_BASE_MS + Math.max(now.unsentBytes, now.unfetchedBytes) / rate;
+  const next = addUp(backlogs.map((backlog) => afterRound(backlog, roundMs)));
+  const bytes = now.unsentBytes + now.unfetchedBytes;
+  return {
+    baseMs,
+    moveBytes: Math.round(bytes),
+    pauseMs: Math.round(baseMs + bytes / rate),
+    nextPauseMs: Math.round(baseMs + (next.unsentBytes + next.unfetchedBytes) / rate),
+  };
 };
 
-const estimateLastDelta = (volume: PlannedVolume, bytesPerMs: number): number => {
-  const { dirtyBytes, dirtyForMs, isMoved } = volume;
-  if (dirtyForMs === null) return Math.min(dirtyBytes, COPY_SMALL_BYTES);
-  const writtenPerMs = dirtyBytes / Math.max(1, dirtyForMs);
-  const writtenWhile = (bytes: number) => Math.min(dirtyBytes, (bytes / bytesPerMs) * writtenPerMs);
-  let copied = dirtyBytes;
-  for (let round = 1; round < COPY_ROUNDS_MAX && copied > COPY_SMALL_BYTES; round += 1) {
-    const next = writtenWhile(copied);
-    const hasStalled = next >= copied * COPY_SHRINK_RATIO;
-    copied = next;
-    if (hasStalled) break;
-  }
-  return writtenWhile(isMoved ? copied * 2 : copied);
+interface Backlog {
+  readonly writtenPerMs: number;
+  readonly isMoved: boolean;
+  /** Written and not copied, by the time that the containers have stopped. */
+  readonly unsentBytes: number;
+  /** What the target lacks then; of a volume that stays, nothing. */
+  readonly unfetchedBytes: number;
+}
+
+const findBacklog = (move: VolumeMove, nowMs: number): Backlog => {
+  const { from, to, copies, prepared } = move;
+  const last = copies.at(-1);
+  const before = copies.at(-2);
+  const isMoved = to !== null && from !== null && to !== from.node;
+  if (last === undefined) return { writtenPerMs: 0, isMoved, unsentBytes: 0, unfetchedBytes: 0 };
+  const sinceMs = Math.max(1, nowMs - beginOf(last, nowMs) + STOP_LEAD_MS);
+  // A first copy holds what was written in all of the volume's life: it tells little of now.
+  const writtenPerMs =
+    before === undefined
+      ? Math.min(last.changedBytes, COPY_SMALL_BYTES) / sinceMs
+      : last.changedBytes / Math.max(1, beginOf(last, nowMs) - beginOf(before, nowMs));
+  const unsentBytes = writtenPerMs * sinceMs;
+  const staged = copies.findLastIndex(({ snapshotId }) => snapshotId === prepared?.snapshotId);
+  const behind = copies.slice(staged + 1).reduce((sum, copy) => sum + copy.changedBytes, 0);
+  return { writtenPerMs, isMoved, unsentBytes, unfetchedBytes: isMoved ? behind + unsentBytes : 0 };
 };
 
-/** The rate of the newest copy that was large enough to tell, or what is usual. */
-export const knownCopyRate = (history: readonly Pick<EndedDeploy, "volumes">[]): number => {
-  const copies = history.flatMap(({ volumes }) =>
-    Object.values(volumes).flatMap((move) => move.copies),
+const beginOf = ({ takenAtMs, durationMs }: VolumeMove["copies"][number], nowMs: number): number =>
+  (takenAtMs ?? nowMs) - durationMs;
+
+const afterRound = (backlog: Backlog, roundMs: number): Backlog => {
+  const unsentBytes = backlog.writtenPerMs * (roundMs + STOP_LEAD_MS);
+  const unfetchedBytes = backlog.isMoved ? backlog.unsentBytes + unsentBytes : 0;
+  return { ...backlog, unsentBytes, unfetchedBytes };
+};
+
+const addUp = (backlogs: readonly Backlog[]) => ({
+  unsentBytes: backlogs.reduce((sum, { unsentBytes }) => sum + unsentBytes, 0),
+  unfetchedBytes: backlogs.reduce((sum, { unfetchedBytes }) => sum + unfetchedBytes, 0),
+});
+
+/** The shortest `max_pause` of the volumes whose writers must stop; null: none has one. */
+export const pauseBudget = ({ volumes }: Pick<Deploy, "volumes">): number | null => {
+  const budgets = Object.values(volumes).flatMap(({ from, settings }) =>
+    from === null || settings.maxPauseMs === undefined ? [] : [settings.maxPauseMs],
   );
-  const telling = copies.findLast(
-    ({ changedBytes, durationMs }) => changedBytes >= COPY_SMALL_BYTES && durationMs > 0,
-  );
-  return telling === undefined
-    ? RATE_DEFAULT_BYTES_PER_S
-    : (telling.changedBytes / telling.durationMs) * 1_000;
+  return budgets.length === 0 ? null : Math.min(...budgets);
+};
+
+/** A target must have staged a copy before the stop; then rounds go on while they promise to help. */
+export const needsAnotherRound = (facts: PauseFacts, round: number): boolean => {
+  if (round >= COPY_ROUNDS_MAX) return false;
+  const moves = Object.values(facts.deploy.volumes);
+  const leaves = moves.some(({ from, to }) => from !== null && to !== null && from.node !== to);
+  if (round === 1 && leaves) return true;
+  const outlook = foreseePause(facts);
+  if (outlook === null) return false;
+  const budget = pauseBudget(facts.deploy);
+  const isOver = budget !== null && outlook.pauseMs > budget;
+  const [left, next] = [outlook.pauseMs, outlook.nextPauseMs].map((ms) => ms - outlook.baseMs);
+  if (left === undefined || next === undefined) return false;
+  if (isOver) return next < left * BUDGET_SHRINK_RATIO;
+  return left - next >= COPY_WORTH_MS && next < left * COPY_SHRINK_RATIO;
 };

@@ -55,6 +55,47 @@ test("a move copies, drains, seals, hydrates, starts and commits, each in its tu
   expect(moved.containers[WEB]).toMatchObject({ node: Y, epoch: 2, spec: { image: "two" } });
 });
 
+const withPause = (maxPauseMs: number) => ({
+  ...two,
+  volumes: { [DATA]: { onNodeLoss: "wait" as const, maxPauseMs } },
+});
+
+test("a pause that does not fit max_pause ends the deploy before anything is stopped", () => {
+  const refused = until(begin(running, "second", "b", withPause(1_000)), null);
+  const ended = refused.history.at(-1);
+  expect(ended).toMatchObject({ result: "failed", predictedPauseMs: 1_500 });
+  expect(ended?.reason).toContain("a pause of 1.5 s is predicted, and max_pause is 1.0 s");
+  expect(ended?.reason).toContain("--allow-longer-pause");
+  expect(ended?.timeline.map(({ phase }) => phase)).not.toContain("draining");
+  expect(refused.containers[WEB]).toMatchObject({ node: X, epoch: 1 });
+  expect(until(begin(running, "second", "b", withPause(2_000)), null).history.at(-1)).toMatchObject(
+    { result: "deployed", predictedPauseMs: 1_500 },
+  );
+});
+
+test("on the user's word a deploy goes on with a pause that does not fit", () => {
+  const asked = given(running, request("second", { allowLongerPause: true }));
+  const going = given(asked, resolved("second", "b", withPause(1_000)));
+  expect(until(going, null).history.at(-1)?.result).toBe("deployed");
+});
+
+test("a target that has staged a copy is not asked to hydrate again: it starts after the seal", () => {
+  const copied = begin(running, "second", "b", two);
+  const told = reportOf(given(copied, reportOf(copied)));
+  if (told.type !== "report.received") throw new Error("no report");
+  const snapshotId = SnapshotId.parse("staged-1");
+  const counts = { files: 0, bytes: 0, fetchedBytes: 0, reusedBytes: 0, durationMs: 0 };
+  const hydrate = { snapshotId, digest: "", ...counts };
+  const report = { ...told.report, volumes: { [DATA]: { hydrate } } };
+  const staged = given(copied, reportOf(copied), { ...told, report });
+  const sealing = until(staged, "draining");
+  const starting = given(sealing, reportOf(sealing));
+  expect(starting.deploy).toMatchObject({
+    phase: { name: "starting", awaits: [{ step: "start-e2", node: Y }] },
+    volumes: { data: { prepared: { snapshotId } } },
+  });
+});
+
 test("before the drain the old container serves; from then on nothing of it may start", () => {
   const copying = begin(running, "second", "b", two);
   expect(assignNode(copying, X).run).toMatchObject([{ epoch: 1, gate: "open" }]);

@@ -13,7 +13,7 @@ export const Phase = z.discriminatedUnion("name", [
   z.strictObject({
     name: z.literal("copying"),
     round: z.int().positive(),
-    /** The last round: sources rest, targets bring what they have up to the newest copy. */
+    /** Nothing is copied: no node writes a volume of the deploy, or none is written to. */
     final: z.boolean(),
     ...awaiting,
   }),

@@ -8,16 +8,20 @@ export const COPY_DEADLINE_MS = 24 * 60 * 60_000;
 /** Beyond the longest grace period of the containers that stop. */
 export const DRAIN_DEADLINE_MS = 10 * 60_000;
 export const HYDRATE_DEADLINE_MS = 60 * 60_000;
+/** For what a target that has staged a copy still lacks when it starts. */
+export const DELTA_DEADLINE_MS = 10 * 60_000;
 /** Beyond the longest health start period of the containers that start. */
 export const START_DEADLINE_MS = 5 * 60_000;
 /** After this an operator is told; the deploy keeps waiting. */
 export const RETURN_ALARM_MS = 5 * 60_000;
 
-/** Another round costs more than it saves below this many changed bytes. */
+/** A copy of fewer bytes tells little about a rate: its fixed costs hide it. */
 export const COPY_SMALL_BYTES = 16 * 2 ** 20;
-/** A round must change less than this share of the one before, or rounds have stopped helping. */
+/** Another round must promise to leave less than this share to move, or rounds have stopped helping. */
 export const COPY_SHRINK_RATIO = 0.7;
-export const COPY_ROUNDS_MAX = 6;
+/** And it must promise to save this much of the pause: it costs requests, and the user's time. */
+export const COPY_WORTH_MS = 100;
+export const COPY_ROUNDS_MAX = 12;
 
 /** Ended deploys kept in the record; older ones stand in their receipts. */
 export const HISTORY_COUNT_MAX = 20;

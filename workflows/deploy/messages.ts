@@ -18,15 +18,9 @@ import {
 import { WrappedKey } from "../keys/encryption.ts";
 import { NodeStatus } from "../placement/node-status.ts";
 import { ProjectSettings } from "../project-settings.ts";
-import {
-  Branch,
-  ContainerOutcome,
-  Desired,
-  HydrateSummary,
-  type ProjectState,
-  SnapshotRef,
-} from "../record.ts";
+import { Branch, Desired, HydrateSummary, type ProjectState, SnapshotRef } from "../record.ts";
 import { Pin, VolumePlace } from "../snapshots/snapshot-notes.ts";
+import { ContainerOutcome } from "./container-outcome.ts";
 
 /** What a node found for one volume in one step. */
 export const VolumeReport = z.strictObject({

@@ -16,11 +16,12 @@ import type {
 } from "../record.ts";
 import { chooseSnapshots } from "../retention/choose-snapshots.ts";
 import { answerRequests } from "../snapshots/request-snapshot.ts";
-import { needsAnotherRound, predictPause } from "./copy-rounds.ts";
+import { foreseePause, needsAnotherRound, type Outlook, pauseBudget } from "./copy-rounds.ts";
 import type { Phase } from "./deploy-phase.ts";
 import { endDeploy } from "./end-deploy.ts";
 import {
   COPY_DEADLINE_MS,
+  DELTA_DEADLINE_MS,
   DRAIN_DEADLINE_MS,
   HYDRATE_DEADLINE_MS,
   START_DEADLINE_MS,
@@ -99,11 +100,33 @@ const completeCopying = (
   nowMs: number,
 ): ProjectState => {
   if (phase.final) return enterDraining(state, deploy, nowMs);
-  const moves = Object.values(deploy.volumes);
-  const again = needsAnotherRound(moves, phase.round);
-  const leaves = moves.some(({ from, to }) => from !== null && to !== null && from.node !== to);
-  if (!again && !leaves) return enterDraining(state, deploy, nowMs);
-  return enterPhase(state, deploy, copyingPhase(deploy, phase.round + 1, !again, nowMs), nowMs);
+  const facts = { deploy, history: state.history, nowMs };
+  const outlook = foreseePause(facts);
+  const told = { ...deploy, predictedPauseMs: outlook?.pauseMs ?? deploy.predictedPauseMs };
+  if (needsAnotherRound(facts, phase.round)) {
+    const rests = foundNothing(told, phase.round);
+    return enterPhase(state, told, copyingPhase(told, phase.round + 1, rests, nowMs), nowMs);
+  }
+  const reason = outlook === null ? null : exceedsBudget(told, outlook);
+  return reason === null
+    ? enterDraining(state, told, nowMs)
+    : endDeploy(state, told, { result: "failed", reason, nowMs });
+};
+
+/** An idle volume is not copied again only because its target has something to fetch. */
+const foundNothing = ({ volumes }: Deploy, round: number): boolean =>
+  Object.values(volumes).every(({ copies }) =>
+    copies.every((copy) => copy.round !== round || copy.changedBytes === 0),
+  );
+
+/** Why the deploy must not go on: nothing was stopped for it yet, and nothing will be. */
+const exceedsBudget = (deploy: Deploy, { pauseMs, baseMs, moveBytes }: Outlook): string | null => {
+  const budgetMs = pauseBudget(deploy);
+  if (budgetMs === null || pauseMs <= budgetMs || deploy.request.allowLongerPause === true) {
+    return null;
+  }
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  return `a pause of ${seconds(pauseMs)} is predicted, and max_pause is ${seconds(budgetMs)}: stop, start and health take ${seconds(baseMs)}, the last ${(moveBytes / 1e6).toFixed(1)} MB ${seconds(pauseMs - baseMs)}; nothing was stopped; raise max_pause, deploy when less is written, or say --allow-longer-pause`;
 };
 
 const enterDraining = (state: ProjectState, deploy: Deploy, nowMs: number): ProjectState => {
@@ -118,8 +141,7 @@ const enterDraining = (state: ProjectState, deploy: Deploy, nowMs: number): Proj
     sinceMs: nowMs,
     deadlineAtMs: nowMs + DRAIN_DEADLINE_MS + Math.max(0, ...grace),
   };
-  const predicted = { ...deploy, predictedPauseMs: predictPause(Object.values(deploy.volumes)) };
-  const next = enterPhase({ ...state, epochCounter: epoch }, predicted, phase, nowMs);
+  const next = enterPhase({ ...state, epochCounter: epoch }, deploy, phase, nowMs);
   return completePhase(next, nowMs);
 };
 
@@ -137,7 +159,9 @@ const enterSealed = (
   }
   const targets = keysOf(deploy.volumes).flatMap((name) => {
     const move = deploy.volumes[name] as VolumeMove;
-    return move.to !== null && mustHydrate(move, volumes[name]) ? [move.to] : [];
+    // A target that has staged a copy brings the rest as it starts: a round trip less in the gap.
+    if (move.to === null || move.prepared !== undefined) return [];
+    return mustHydrate(move, volumes[name]) ? [move.to] : [];
   });
   const phase: Phase = {
     name: "sealed",
@@ -189,6 +213,7 @@ const enterStarting = (
     const origin = originOf(move, volume);
     volumes[name] = { ...volume, settings, owner, epoch, origin, lease: null };
   }
+  const hydrates = Object.values(deploy.volumes).some(({ prepared }) => prepared !== undefined);
   const starts = Object.values(deploy.containers).map(
     ({ to }) => to?.spec.healthcheck?.startPeriodMs ?? 0,
   );
@@ -197,7 +222,8 @@ const enterStarting = (
     epoch,
     awaits: awaitAll(epochStep("start", epoch), newNodes(deploy)),
     sinceMs: nowMs,
-    deadlineAtMs: nowMs + START_DEADLINE_MS + Math.max(0, ...starts),
+    deadlineAtMs:
+      nowMs + START_DEADLINE_MS + (hydrates ? DELTA_DEADLINE_MS : 0) + Math.max(0, ...starts),
   };
   return completePhase(enterPhase({ ...state, volumes }, deploy, phase, nowMs), nowMs);
 };

@@ -1,9 +1,17 @@
 /** Folds a node's report into the deploy that awaits it; any other report changes nothing. */
 import type { SnapshotId, VolumeName } from "../ids.ts";
 import { keysOf, mapRecord } from "../keys-of.ts";
-import type { ContainerOutcome, Deploy, ProjectState, VolumeMove } from "../record.ts";
+import type { Deploy, ProjectState, VolumeMove } from "../record.ts";
+import type { ContainerOutcome } from "./container-outcome.ts";
 import { keepBranch } from "./keep-branch.ts";
-import { changed, type Decision, type InputOf, type Report, UNCHANGED } from "./messages.ts";
+import {
+  changed,
+  type Decision,
+  type InputOf,
+  type Report,
+  UNCHANGED,
+  type VolumeReport,
+} from "./messages.ts";
 import { completePhase } from "./phases.ts";
 import { stepKind } from "./steps.ts";
 import { completeUndo, undoDeploy } from "./undo.ts";
@@ -29,7 +37,7 @@ export const receiveReport = (state: ProjectState, input: InputOf<"report.receiv
     if (next === state) return UNCHANGED;
     return changed(next, { type: "step.failed", data: { ...data, failure } });
   }
-  const folded = foldReport(state, deploy, report);
+  const folded = foldReport(state, deploy, report, input.verifiedSnapshots);
   const completed = completeUndo(completePhase(folded, nowMs), nowMs);
   return changed(completed, { type: "step.done", data: { project: state.project, ...data } });
 };
@@ -51,13 +59,21 @@ const findFailure = (
   return null;
 };
 
-const foldReport = (state: ProjectState, deploy: Deploy, report: Report): ProjectState => {
+const foldReport = (
+  state: ProjectState,
+  deploy: Deploy,
+  report: Report,
+  verified: readonly SnapshotId[],
+): ProjectState => {
   const awaits = deploy.phase.awaits.filter(
     ({ step, node }) => step !== report.step || node !== report.node,
   );
   const volumes = { ...deploy.volumes };
   for (const name of keysOf<VolumeName>(volumes)) {
-    volumes[name] = foldVolume(volumes[name] as VolumeMove, deploy, report, name);
+    volumes[name] = foldVolume(volumes[name] as VolumeMove, deploy, report.step, {
+      ...report.volumes[name],
+      isVerified: verified.includes(report.volumes[name]?.snapshot?.id as SnapshotId),
+    });
   }
   return {
     ...state,
@@ -74,12 +90,10 @@ const foldReport = (state: ProjectState, deploy: Deploy, report: Report): Projec
 const foldVolume = (
   move: VolumeMove,
   deploy: Deploy,
-  report: Report,
-  name: VolumeName,
+  step: string,
+  found: VolumeReport & { readonly isVerified: boolean },
 ): VolumeMove => {
-  const found = report.volumes[name];
-  if (found === undefined) return move;
-  switch (stepKind(report.step)) {
+  switch (stepKind(step)) {
     case "copy":
       if (found.snapshot === undefined || deploy.phase.name !== "copying") return move;
       return {
@@ -92,11 +106,17 @@ const foldVolume = (
             changedBytes: found.changedBytes ?? 0,
             storedBytes: found.snapshot.storedBytes,
             durationMs: found.durationMs ?? 0,
+            takenAtMs: found.snapshot.takenAtMs,
+            isVerified: found.isVerified,
           },
         ],
       };
+    case "prepare":
+      return found.hydrate === undefined ? move : { ...move, prepared: found.hydrate };
     case "seal":
-      return { ...move, sealed: found.snapshot ?? move.sealed };
+      return found.snapshot === undefined
+        ? move
+        : { ...move, sealed: found.snapshot, sealMs: found.durationMs ?? 0 };
     case "hydrate":
     case "start":
       return { ...move, hydrated: found.hydrate ?? move.hydrated };

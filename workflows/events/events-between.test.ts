@@ -56,6 +56,7 @@ test("a deploy is told from its start over every step and phase to its end", () 
     "copy-1 of x",
     "prepare-1 of y",
     "phase copying 2",
+    "copy-2 of x",
     "prepare-2 of y",
     "phase draining",
     "seal-e2 of x",
