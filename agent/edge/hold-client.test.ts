@@ -40,6 +40,7 @@ const scene = async (kind: DoorPreface["kind"], holdMs: number) => {
   const door = await openDoor(HOST, 0);
   doors.push(door);
   const searches = { count: 0 };
+  const turns = pLimit(2);
   const place = { address: HOST, port: door.port };
   const names = { project: ProjectId.parse("shop"), container: ContainerName.parse("web") };
   const route: HeldRoute = {
@@ -56,7 +57,7 @@ const scene = async (kind: DoorPreface["kind"], holdMs: number) => {
       nowMs: () => performance.now(),
       onError: () => {},
     }),
-    entering: pLimit(2),
+    entering: turns,
     holdMs,
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
   };
@@ -66,6 +67,7 @@ const scene = async (kind: DoorPreface["kind"], holdMs: number) => {
     door,
     dial,
     searches,
+    turns,
     admit: () => door.admit("shop/web", { address: HOST, ports: [port] }),
   };
 };
@@ -92,6 +94,17 @@ test("who was held for too long is told in HTTP to come again, whatever he was s
   const [head = "", body = ""] = answer.split("\r\n\r\n");
   expect(head).toContain(`Content-Length: ${body.length}`);
   client.destroy();
+});
+
+// Waiting for a turn did not end with the hold: on an overrun machine clients waited for minutes.
+test("who waits for his turn to enter is told too when his time is up", async () => {
+  const { admit, dial, turns } = await scene("request", 0);
+  const never = Promise.withResolvers<void>();
+  const busy = Array.from({ length: 2 }, () => turns(() => never.promise));
+  admit();
+  expect(await text(dial())).toMatch(/^HTTP\/1\.1 503 /);
+  never.resolve();
+  await Promise.all(busy);
 });
 
 test("a TCP client who was held for too long is cut off with a reset", async () => {

@@ -8,6 +8,7 @@ import type { DoorPreface } from "../../adapters/door-preface.ts";
 import { type DoorAddress, enterDoor } from "../../adapters/enter-door.ts";
 import { joinSockets } from "../../adapters/joined-sockets.ts";
 import type { Locator } from "./locate.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface HeldRoute {
   readonly preface: DoorPreface;
@@ -45,9 +46,16 @@ export const holdClient = async (client: Socket, route: HeldRoute): Promise<void
 const enter = async (route: HeldRoute, signal: AbortSignal): Promise<Socket> => {
   for (let againMs = AGAIN_FIRST_MS; ; againMs = Math.min(2 * againMs, AGAIN_MAX_MS)) {
     const place: DoorAddress = await route.locator.locate(signal);
+    const entering = route.entering(async () => {
+      signal.throwIfAborted();
+      return enterDoor(place, route.preface, signal);
+    });
     try {
-      return await route.entering(() => enterDoor(place, route.preface, signal));
+      return await untilAborted(entering, signal);
     } catch {
+      // It may have come in at the very moment at which the time was up.
+      entering.then((upstream) => upstream.destroy()).catch(() => undefined);
+      signal.throwIfAborted();
       route.locator.forget(place);
       await route.sleep(againMs, signal);
     }

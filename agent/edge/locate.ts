@@ -3,6 +3,7 @@
  * it may be. Many clients wait for one search; while nobody waits nothing is asked.
  */
 import type { DoorAddress } from "../../adapters/enter-door.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface LocatorPorts {
   /** Doors that may lead to the container, as the record has it now. */
@@ -95,17 +96,5 @@ const knockAtAll = async (
     signal.throwIfAborted();
     ports.onError(error);
     return null;
-  }
-};
-
-const untilAborted = async <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> => {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 };
