@@ -26,7 +26,6 @@ export const collectProject = async (
   const loaded = await ports.records.load(project, signal);
   if (loaded === null) return reports;
   const { state } = loaded;
-  const ended = endedDeploys(state);
   for (const name of keysOf(state.volumes)) {
     const volume = state.volumes[name];
     if (volume === undefined) continue;
@@ -36,7 +35,7 @@ export const collectProject = async (
         prefix: volumePrefix(project, name),
         roots: findRoots(state, name),
         currentEpoch: volume.epoch,
-        endedAttempts: { has: (attempt) => isOver(ended, volume, attempt) },
+        endedAttempts: { has: (attempt) => isOverAttempt(state, volume, attempt) },
         dryRun,
       },
       signal,
@@ -86,12 +85,13 @@ const endedDeploys = (state: ProjectState): ReadonlySet<string> => new Set(state
  * An attempt is named after its deploy, or after its number in the volume's sequence: the record has gone
  * past a number when what was taken under it was taken up, or never will be.
  */
-const isOver = (
-  ended: ReadonlySet<string>,
+export const isOverAttempt = (
+  state: Pick<ProjectState, "endedAttempts">,
   { sequence }: Pick<VolumeState, "sequence">,
   attempt: string,
 ): boolean => {
   const [name = ""] = attempt.split(".");
   const number = /^live-(\d+)$/.exec(name)?.[1];
-  return number === undefined ? ended.has(name) : Number(number) < sequence;
+  if (number !== undefined) return Number(number) < sequence;
+  return state.endedAttempts.some((id) => id === name);
 };
