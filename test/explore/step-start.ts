@@ -30,7 +30,7 @@ const ordersOf = ({ rules, view, name, deploy }: StepScene) =>
 
 /** One directory or one start at a time; each looks at the fence as it stands then. */
 const startNext = (scene: StepScene): Outcome[] => {
-  const { node, store, rules, task } = scene;
+  const { node, store, rules, task, hasLeases } = scene;
   for (const order of ordersOf(scene)) {
     if (isRunning(node, order)) continue;
     if (node.queued.some((q) => q.container === order.container && q.epoch === order.epoch)) {
@@ -45,7 +45,8 @@ const startNext = (scene: StepScene): Outcome[] => {
     const missing = findMissing(node, order);
     if (missing === undefined) {
       const what = `${task.step}: asks the daemon to start ${order.container} e${order.epoch}`;
-      const started = { ...task, session: task.session ?? node.session };
+      const session = task.session ?? node.session;
+      const started = hasLeases ? { ...task, session } : task;
       const tasks = [...node.tasks.filter((other) => other !== task), started];
       return [{ label: what, node: withTasks(handToDaemon(node, order), tasks) }];
     }
