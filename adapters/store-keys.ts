@@ -108,3 +108,7 @@ export const leaseKey = (node: NodeId): string => `${LEASES_PREFIX}${node}.json`
 /** Nodes that take nothing new. */
 export const CORDONS_PREFIX = "cordons/";
 export const cordonKey = (node: NodeId): string => `${CORDONS_PREFIX}${node}.json`;
+
+/** Tokens of the API, by the digest of their secret. */
+export const TOKENS_PREFIX = "tokens/";
+export const tokenKey = (digest: string): string => `${TOKENS_PREFIX}${digest}.json`;

@@ -4,6 +4,7 @@ import type { Metrics } from "../adapters/metrics.ts";
 import type { Queue } from "../adapters/sqs.ts";
 import { consumeQueue } from "../adapters/sqs-consumer.ts";
 import { createHandler as createAdvanceHandler } from "../functions/advance-deploy/handler.ts";
+import { API_PREFIX, createHandler as createApiHandler } from "../functions/api/handler.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
 import { withOperations } from "../functions/operations.ts";
@@ -44,6 +45,7 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
   const advance = createAdvanceHandler(ports, signal);
   const sweep = createSweepHandler(ports, signal);
   const receivePush = createPushHandler(createPushPorts(ports));
+  const answerApi = createApiHandler({ ...ports, sleep: options.sleep });
   const receiveObjectEvents = createObjectEventsHandler(ports);
   const server = await startLambdaHttpServer({
     ...listen,
@@ -52,10 +54,12 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     closeGraceMs: CLOSE_GRACE_MS,
     handler: withOperations(
       { store: ports.store, metrics: options.metrics, isStopping: () => signal.aborted },
-      (event, context) =>
-        event.rawPath.startsWith(OBJECT_EVENTS_PATH)
+      (event, context) => {
+        if (event.rawPath.startsWith(API_PREFIX)) return answerApi(event, context);
+        return event.rawPath.startsWith(OBJECT_EVENTS_PATH)
           ? receiveObjectEvents(event, context)
-          : receivePush(event, context),
+          : receivePush(event, context);
+      },
     ),
   });
   options.onListening(server.url);

@@ -33,6 +33,7 @@ import {
 } from "./commands/snapshots.ts";
 import { statusCommand } from "./commands/status.ts";
 import { subscribersCommand } from "./commands/subscribers.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { volumesCommand } from "./commands/volumes.ts";
 import { EXIT } from "./exit-codes.ts";
 import { VERSION } from "./version.ts";
@@ -52,6 +53,7 @@ const NOT_FOUND = new Set([
   "unknown-node",
   "unknown-branch",
   "unknown-subscriber",
+  "unknown-token",
   "no-space",
   "nothing-to-cancel",
 ]);
@@ -108,6 +110,7 @@ const parser = yargs(hideBin(process.argv))
   .command(importCommand)
   .command(exportCommand)
   .command(subscribersCommand)
+  .command(tokenCommand)
   .command(nodesCommand)
   .command(keyCommand)
   .command(doctorCommand)

@@ -18,6 +18,7 @@ interface Bundle {
 const BUNDLES: Readonly<Record<string, Bundle>> = {
   "receive-git-push": { entry: "functions/receive-git-push/lambda.ts", budgetKib: 2_500 },
   "advance-deploy": { entry: "functions/advance-deploy/lambda.ts", budgetKib: 2_500 },
+  api: { entry: "functions/api/lambda.ts", budgetKib: 2_500 },
   sweep: { entry: "functions/sweep/lambda.ts", budgetKib: 2_500 },
   "snapshot-volume": { entry: "functions/snapshot-volume/handler.ts", budgetKib: 1_000 },
   "hydrate-volume": { entry: "functions/hydrate-volume/handler.ts", budgetKib: 1_000 },
@@ -54,7 +55,7 @@ export const buildBundles = async (outdir: string): Promise<Record<string, numbe
   });
   const natives = Object.entries(result.metafile.outputs).filter(
     ([path, { imports }]) =>
-      /(receive-git-push|advance-deploy|sweep)\.mjs$/.test(path) &&
+      /(receive-git-push|advance-deploy|api|sweep)\.mjs$/.test(path) &&
       imports.some((one) => one.path === NATIVE),
   );
   if (natives.length > 0) throw new Error(`${natives.map(([path]) => path)} need ${NATIVE}`);

@@ -38,7 +38,7 @@ import {
   startRecordingProxy,
 } from "../../infra/serverless/recording-proxy.ts";
 import { X } from "../../workflows/deploy/given-deploys.ts";
-import { PROJECT, prepareProject, pushEvent, queueRecord } from "./emulated-project.ts";
+import { apiEvent, PROJECT, prepareProject, pushEvent, queueRecord } from "./emulated-project.ts";
 import { ACCOUNT, readRights, rightsFor } from "./function-rights.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -115,7 +115,7 @@ test("AWS's lint of the template finds nothing", async () => {
   expect(found).toEqual({ exitCode: 0, stdout: "", stderr: "" });
 });
 
-const FUNCTIONS = ["receive-git-push", "advance-deploy", "sweep"] as const;
+const FUNCTIONS = ["receive-git-push", "advance-deploy", "sweep", "api"] as const;
 type FunctionName = (typeof FUNCTIONS)[number];
 
 const readFunction = async (name: FunctionName): Promise<FunctionConfiguration> => {
@@ -197,7 +197,7 @@ const exercise = async (
 test("each bundle does its work under AWS's runtime client, with the rights of its role and no other", {
   timeout: 300_000,
 }, async () => {
-  await prepareProject(settings, BUCKET, signal);
+  const { token } = await prepareProject(settings, BUCKET, signal);
   const client = connectSqs(settings);
   const node = await openQueue({ client, queue: nodeQueue(X), create: true }, signal);
   const control = await openQueue({ client, queue: CONTROL_QUEUE }, signal);
@@ -227,4 +227,14 @@ test("each bundle does its work under AWS's runtime client, with the rights of i
     console.log(`advance-deploy: warm ${Math.round(again.ms)} ms`);
   });
   expect((await countMessages(node, signal)).visible).toBeGreaterThan(0);
+  await exercise("api", async (lambda) => {
+    const path = `/v1/projects/${PROJECT}`;
+    const { payload } = await lambda.invoke(apiEvent("GET", path, token));
+    expect(payload).toMatchObject({ statusCode: 200 });
+    const { deploy } = JSON.parse((payload as { body: string }).body) as { deploy: { id: string } };
+    const cancel = apiEvent("DELETE", `${path}/deploys/${deploy.id}`, token);
+    expect((await lambda.invoke(cancel)).payload).toMatchObject({ statusCode: 202 });
+    const again = await lambda.invoke(apiEvent("GET", path, token));
+    console.log(`api: warm ${Math.round(again.ms)} ms`);
+  });
 });

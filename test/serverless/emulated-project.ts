@@ -5,20 +5,23 @@ import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { openStore } from "../../adapters/open-store.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { openKey } from "../../adapters/store-keys.ts";
+import { createToken } from "../../functions/api/tokens.ts";
 import { CONTROL_QUEUE } from "../../functions/messages.ts";
 import { addProject } from "../../functions/projects.ts";
 import { EMULATED_REGION, type EmulatedSettings } from "../../infra/serverless/aws-emulator.ts";
 import { begin, one, start } from "../../workflows/deploy/given-deploys.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 
 const SECRET = "a secret of sixteen or more";
+const HOUR_MS = 3_600_000;
 export const PROJECT = start.project;
 
-/** The bucket, the parameters that the functions read, and the project, which awaits node x. */
+/** The bucket, the parameters that the functions read, the project (it awaits node x), its token. */
 export const prepareProject = async (
   settings: EmulatedSettings,
   bucket: string,
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<{ readonly token: string }> => {
   const { accessKeyId, secretAccessKey } = settings.credentials;
   const place = { LocationConstraint: EMULATED_REGION } as const;
   await new S3Client({ ...settings, forcePathStyle: true }).send(
@@ -39,8 +42,19 @@ export const prepareProject = async (
   const records = openProjectRecords({ store, nowMs: Date.now, newUuid: randomUUID });
   await addProject({ store, records }, PROJECT, start.settings, SECRET, signal);
   const added = await records.load(PROJECT, signal);
-  const { rev } = await records.save(PROJECT, added, begin(start, "first", "a", one), signal);
+  const { rev } = await records.save(PROJECT, added, beginNow(), signal);
   await store.put(openKey(PROJECT, rev), new Uint8Array(), {}, signal);
+  const token = { name: "test", project: PROJECT, createdAtMs: 0 };
+  return { token: await createToken(store, token, signal) };
+};
+
+/** A deploy that has only just begun: its time has not run out. */
+const beginNow = (): ProjectState => {
+  const state = begin(start, "first", "a", one);
+  const { deploy } = state;
+  if (deploy === null) throw new Error("no deploy began");
+  const phase = { ...deploy.phase, deadlineAtMs: Date.now() + HOUR_MS };
+  return { ...state, deploy: { ...deploy, phase } };
 };
 
 /** A message as Lambda's poller of the control queue hands it over. */
@@ -76,3 +90,14 @@ export const pushEvent = () => {
     isBase64Encoded: false,
   };
 };
+
+/** A call of the API as the HTTP API hands it over. */
+export const apiEvent = (method: string, path: string, token: string) => ({
+  version: "2.0",
+  routeKey: "ANY /v1/{proxy+}",
+  rawPath: path,
+  rawQueryString: "",
+  headers: { authorization: `Bearer ${token}` },
+  requestContext: { http: { method, path }, requestId: "1" },
+  isBase64Encoded: false,
+});

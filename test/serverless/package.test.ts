@@ -78,9 +78,9 @@ test("the control queue has a dead-letter queue with an alarm, and outlives its 
 
 test("each function has a role of its own, whose every resource is named", () => {
   const roles = ofType("AWS::IAM::Role");
-  expect(roles).toHaveLength(3);
+  expect(roles).toHaveLength(4);
   expect(ofType("AWS::Lambda::Function").map(({ Properties }) => Properties["Role"])).toHaveLength(
-    3,
+    4,
   );
   const statements = roles.flatMap(({ Properties }) =>
     (
