@@ -13,6 +13,7 @@ import { writeReport } from "./report.ts";
 /** By name; each is loaded only when it is asked for. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   engine: async () => (await import("./engine.ts")).engineBench,
+  gap: async () => (await import("./gap.ts")).gapBench,
   traffic: async () => (await import("./traffic.ts")).trafficBench,
 };
 

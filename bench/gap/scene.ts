@@ -1,0 +1,73 @@
+/**
+ * Two nodes whose volumes lie on XFS, a real RGW and broker between them, and a project of one
+ * container that is moved from one to the other: the place of the gap's measurements.
+ */
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
+import { waitUntil } from "../../infra/lab/wait-until.ts";
+import { openScene, type Scene } from "../../test/lab/deploy-scene.ts";
+import type { EndedDeploy } from "../../workflows/record.ts";
+import { type FileSystemKind, mountFileSystem } from "../loop-mount.ts";
+
+const IMAGE_BYTES = 24 * 2 ** 30;
+/** Growing the database is an answer too. */
+const SERVED_TIMEOUT_MS = 300_000;
+
+export interface GapScene extends Scene {
+  readonly nodes: readonly [LabNode, LabNode];
+  /** A directory on the node's volume file system, for the peers' copies. */
+  workOf(node: number): string;
+  /** Where the node keeps the volume that a container of the project has mounted, or had. */
+  volumesOf(node: number): string;
+  /** Tries until the application answers: the ports open a moment after the commit. */
+  untilServed(ask: () => Promise<void>): Promise<void>;
+  /** Deploys the file and waits for its end, which must be good. */
+  deploy(file: string): Promise<EndedDeploy>;
+}
+
+export const openGapScene = async (
+  lab: Lab,
+  options: { name: string; scratch: string; kind: FileSystemKind },
+): Promise<GapScene> => {
+  const [x, y] = lab.nodes;
+  if (x === undefined || y === undefined) throw new Error("the lab has no two nodes");
+  const { name, scratch, kind } = options;
+  const mounts = [x, y].map((node) => {
+    const place = join(scratch, `${name}-${node.name}`);
+    mkdirSync(place);
+    const mounted = mountFileSystem(kind, place, IMAGE_BYTES);
+    mkdirSync(join(mounted.directory, "root"));
+    symlinkSync(join(mounted.directory, "root"), join(node.directory, name));
+    return mounted;
+  });
+  const at = (node: number): string => mounts[node]?.directory ?? "";
+  const scene = await openScene(lab, { name, store: "s3", queue: "elasticmq", hook: false });
+  return {
+    ...scene,
+    nodes: [x, y],
+    workOf: (node) => at(node),
+    volumesOf: (node) => join(at(node), "root", "volumes", name),
+    untilServed: async (ask) => {
+      await waitUntil(
+        async () => {
+          await ask();
+          return true;
+        },
+        { what: "an answer of the application", timeoutMs: SERVED_TIMEOUT_MS },
+        AbortSignal.timeout(SERVED_TIMEOUT_MS),
+      );
+    },
+    deploy: async (file) => {
+      await scene.repository.push({ Deliverous: file }, "Move");
+      const { stdout, stderr } = await scene.installation.cli("deploy", name, "--json");
+      const ended = JSON.parse(stdout || "{}") as EndedDeploy;
+      if (ended.result !== "deployed") throw new Error(`deploy: ${ended.reason ?? stderr}`);
+      return ended;
+    },
+    close: async () => {
+      await scene.close();
+      for (const mounted of mounts) mounted.unmount();
+    },
+  };
+};
