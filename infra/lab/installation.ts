@@ -30,6 +30,8 @@ export interface InstallationOptions {
   readonly nodeSettings?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Settings beside those of the store and the queue, for every process. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** What the nodes have otherwise, such as keys of their own. */
+  readonly nodeEnvironment?: Readonly<Record<string, string>>;
 }
 
 export interface CliResult {
@@ -119,7 +121,8 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
       const node = lab.nodes.find((n) => n.name === name);
       if (node === undefined) throw new Error(`the lab has no node ${name}`);
       const argv = node.nsenter([process.execPath, MAIN, "node"]);
-      const child = start(`node-${name}`, argv, nodeEnvironment(node, options));
+      const extra = { ...nodeEnvironment(node, options), ...options.nodeEnvironment };
+      const child = start(`node-${name}`, argv, extra);
       await spoken(child, "node.started");
     },
     startEdge: async (name, tls) => {
