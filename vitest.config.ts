@@ -15,6 +15,7 @@ export default defineConfig({
           include: [
             "{workflows,volume,adapters,functions,agent,cli,infra,bench}/**/*.test.ts",
             "test/*.test.ts",
+            "test/chaos/*.test.ts",
           ],
           testTimeout: 120_000,
         },

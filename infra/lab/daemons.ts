@@ -119,3 +119,20 @@ const logFile = ({ name, labDirectory }: Pick<DaemonSpec, "name" | "labDirectory
 
 const identityFile = ({ name, labDirectory }: Pick<DaemonSpec, "name" | "labDirectory">) =>
   join(labDirectory, "pid", `${name}.json`);
+
+/**
+ * Kills a daemon and tells how it was started, so that it can be started again as its service manager
+ * would: with the same command line, and with all that it had left behind.
+ */
+export const killDaemon = async (
+  { name, labDirectory }: Pick<DaemonSpec, "name" | "labDirectory">,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<DaemonSpec> => {
+  const identity = findDaemon({ name, labDirectory });
+  const line = identity === undefined ? "" : readFileSync(`/proc/${identity.pid}/cmdline`, "utf8");
+  const [program, ...args] = line.split("\0").slice(0, -1);
+  if (program === undefined) throw new TerminalError(`${name} does not run`, { code: "no_daemon" });
+  await endDaemon({ name, labDirectory }, "SIGKILL", signal);
+  return { name, labDirectory, namespace, argv: [program, ...args] };
+};

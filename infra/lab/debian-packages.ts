@@ -15,6 +15,8 @@ export const ELASTICMQ_PACKAGES = ["maven", "default-jre-headless"];
 export const EDGE_PACKAGES = ["caddy"];
 /** Programs that tests use to make and compare volumes. */
 export const TEST_PACKAGES = ["acl", "attr", "btrfs-progs", "git", "rsync", "sqlite3", "xfsprogs"];
+/** What a run of faults needs beside a lab: clocks that jump, a small file system to fill. */
+export const CHAOS_PACKAGES = ["e2fsprogs", "libfaketime"];
 /** What the benchmarks hold the engine against, and file systems to run on. */
 export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
 
