@@ -5,6 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, request } from "node:http";
 import { buffer } from "node:stream/consumers";
+import * as z from "zod";
 import type { Random } from "../simulation/random.ts";
 
 export interface MessageCounts {
@@ -52,7 +53,7 @@ export const startMessageProxy = async (
   const server = createServer((message, response) => {
     const answer = async (): Promise<void> => {
       const body = await buffer(message);
-      const isSend = /SendMessage$/.test(String(message.headers["x-amz-target"] ?? ""));
+      const isSend = /SendMessageBatch$/.test(String(message.headers["x-amz-target"] ?? ""));
       const draw = isSend && !isCalm ? random.next() : 1;
       if (draw < DROP_SHARE + DELAY_SHARE) {
         const isDropped = draw < DROP_SHARE;
@@ -95,9 +96,14 @@ export const startMessageProxy = async (
   };
 };
 
-/** What SQS answers to a message that it has taken. */
-const acceptance = (body: Buffer) => {
-  const { MessageBody = "" } = JSON.parse(body.toString()) as { MessageBody?: string };
-  const md5 = createHash("md5").update(MessageBody).digest("hex");
-  return { MessageId: randomUUID(), MD5OfMessageBody: md5 };
-};
+const Batch = z.object({ Entries: z.array(z.object({ Id: z.string(), MessageBody: z.string() })) });
+
+/** What SQS answers to messages that it has taken. */
+const acceptance = (body: Buffer) => ({
+  Failed: [],
+  Successful: Batch.parse(JSON.parse(body.toString())).Entries.map(({ Id, MessageBody }) => ({
+    Id,
+    MessageId: randomUUID(),
+    MD5OfMessageBody: createHash("md5").update(MessageBody).digest("hex"),
+  })),
+});

@@ -22,4 +22,5 @@ test("under a minute of faults no acknowledged record is lost, and no two writer
   expect({ lost, repeated, disordered, overlaps }, evidence).toEqual(nothing);
   expect(report.acknowledged).toBeGreaterThan(0);
   expect(Object.keys(report.faults).length).toBeGreaterThan(3);
+  expect(report.messages.dropped + report.messages.repeated).toBeGreaterThan(0);
 }, 420_000);
