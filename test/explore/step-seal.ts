@@ -38,7 +38,7 @@ export const advanceSeal = (scene: StepScene): Outcome[] => {
   }
 };
 
-const LABELS = {
+export const LABELS = {
   fence: "writes its fence",
   close: "closes the gates",
   stop: "stops the containers",

@@ -1,7 +1,7 @@
 /** `unstart-e…`: what a deploy started stops, and its data stay aside. */
 import { forgetBranches } from "./materialise.ts";
 import { finish, giveUp, proceed, type StepScene } from "./step-scene.ts";
-import { closing } from "./step-seal.ts";
+import { closing, LABELS } from "./step-seal.ts";
 import { changeCopy, findCopy, nameOf, type Outcome } from "./world.ts";
 
 const ORDER = ["fence", "close", "stop", "branch", "report"] as const;
@@ -25,12 +25,6 @@ export const advanceUnstart = (scene: StepScene): Outcome[] => {
       return [];
   }
 };
-
-const LABELS = {
-  fence: "writes its fence",
-  close: "closes the gates",
-  stop: "stops the containers",
-} as const;
 
 const branch = (scene: StepScene): Outcome[] => {
   const { node, deploy, view, name } = scene;
