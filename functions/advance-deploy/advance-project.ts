@@ -26,6 +26,7 @@ import { claimHosts } from "./claim-hosts.ts";
 import { forgetProgress } from "./forget-progress.ts";
 import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
+import { hintOwners } from "./hint-owners.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
 import { readHeldLease } from "./read-lease.ts";
 import { readPending } from "./read-pending.ts";
@@ -118,6 +119,7 @@ const advanceOnce = async (
     // First of all: somebody may be waiting for these without a container.
     await sendDuties(ports, findNewDuties(loaded.state, folded.state), signal);
     await hintNodes(ports, loaded.state, folded.state, signal);
+    await hintOwners(ports, loaded.state, folded.state, signal);
     if (hasSubscribers(folded.state)) await hintEvents(ports, project, signal);
     await hintEdges(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
