@@ -78,7 +78,7 @@ test("6: a store that answers 503 for ten minutes changes no owner, and the work
 });
 
 test("8: what comes damaged from the store is not started: the move is rolled back", async () => {
-  const also = when("sealed", troubled("wrong-bytes", 20_000));
+  const also = when("starting", troubled("wrong-bytes", 20_000));
   const { move: ended } = await move([], "good", { also });
   expect(ended.result).toBe("rolled-back");
   expect(ended.reason).toMatch(/pack|snapshot|segment|tree/);
