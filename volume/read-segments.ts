@@ -28,16 +28,21 @@ export async function* readSegments(
   counts: { fetchedBytes: number },
   signal: AbortSignal,
 ): AsyncGenerator<TreeSegment> {
-  const fetchOne = async (row: Snapshot["segments"][number]): Promise<TreeSegment> => {
-    const [name, digest, storedBytes, entryCount, contentDigest] = row;
-    const key = objectKey(prefix, name);
-    const stored = await store.get(key, signal);
+  const fetchOne = async (row: SegmentRow): Promise<FetchedSegment> => {
+    const [name] = row;
+    const stored = await store.get(objectKey(prefix, name), signal);
     if (stored === null) {
       throw new TerminalError(`tree segment ${name} is missing`, { code: "segment-missing" });
     }
     counts.fetchedBytes += stored.length;
+    return { row, stored };
+  };
+  // As they are stored they are small; a segment becomes entries only when it is its turn.
+  const decode = ({ row, stored }: FetchedSegment): TreeSegment => {
+    const [name, digest, storedBytes, entryCount, contentDigest] = row;
+    const place = segmentPlace(objectKey(prefix, name));
     const isSealed = snapshot.format === SNAPSHOT_FORMATS.sealed;
-    const unsealed = isSealed ? (body: Uint8Array) => unseal(keys, segmentPlace(key), body) : null;
+    const unsealed = isSealed ? (body: Uint8Array) => unseal(keys, place, body) : null;
     const entries = segmentFromJson(decodeSegment(stored, digest, unsealed), name);
     const content = createHash("sha256");
     for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
@@ -46,7 +51,7 @@ export async function* readSegments(
     }
     return { ref: { name, digest, storedBytes, entryCount, contentDigest }, entries };
   };
-  const ahead: ReturnType<typeof fetchOne>[] = [];
+  const ahead: Promise<FetchedSegment>[] = [];
   for (let next = 0; next < snapshot.segments.length || ahead.length > 0; ) {
     for (; ahead.length < SEGMENTS_AHEAD && next < snapshot.segments.length; next += 1) {
       const row = snapshot.segments[next];
@@ -56,6 +61,13 @@ export async function* readSegments(
       ahead.push(fetching);
     }
     const first = ahead.shift();
-    if (first !== undefined) yield await first;
+    if (first !== undefined) yield decode(await first);
   }
+}
+
+type SegmentRow = Snapshot["segments"][number];
+
+interface FetchedSegment {
+  readonly row: SegmentRow;
+  readonly stored: Uint8Array;
 }

@@ -25,8 +25,8 @@ import { selectSubtree } from "./select-subtree.ts";
 
 /** A tick of the file system's clock, twice: what is written later has a later ctime. */
 const SETTLE_MS = 25;
-/** Segments whose files are being fetched while the next ones are placed. */
-const SEGMENTS_UNDER_WAY = 2;
+/** Entries of segments whose files are being fetched while the next ones are placed. */
+const ENTRIES_UNDER_WAY = 4_096;
 
 export interface HydrateOptions {
   readonly store: ObjectStore;
@@ -126,7 +126,7 @@ export const hydrate = async (
       const flushed = placer.flush();
       flushed.catch(() => undefined);
       pending.push({ ref, placed, flushed });
-      if (pending.length > SEGMENTS_UNDER_WAY) await record();
+      while (countEntries(pending) > ENTRIES_UNDER_WAY) await record();
     }
     await placer.finish();
     while (pending.length > 0) await record();
@@ -152,6 +152,9 @@ interface PlacedSegment {
   readonly placed: readonly (() => IndexedEntry)[];
   readonly flushed: Promise<void>;
 }
+
+const countEntries = (segments: readonly PlacedSegment[]): number =>
+  segments.reduce((sum, { placed }) => sum + placed.length, 0);
 
 const sizeOf = (entries: readonly Entry[]): number =>
   entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
