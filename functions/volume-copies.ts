@@ -4,7 +4,7 @@ import { volumePrefix } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { type DataKeys, NO_KEYS } from "../volume/sealing.ts";
 import { readSnapshot } from "../volume/snapshot.ts";
-import { Epoch, type ProjectId, type SnapshotId, type VolumeName } from "../workflows/ids.ts";
+import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
 import { findOwnCopy } from "../workflows/node/own-copy.ts";
 import type { HydrateSummary } from "../workflows/record.ts";
@@ -22,17 +22,17 @@ export const chooseParent = async (
   (await listIndexes(copyPath)).find((id) => allowed.has(id)) ?? null;
 
 /** For the owner of a volume: all that it has sealed is the volume, and stays where it is. */
-export const NO_EPOCH = Epoch.parse(0);
+export const noCache = (): boolean => false;
 
 export interface StageTarget {
   readonly project: ProjectId;
   readonly volume: VolumeName;
   readonly snapshotId: SnapshotId;
   /**
-   * Sealed copies of an older epoch are only a cache, which may be changed in place. A record that
-   * was read long ago does not know what the node has sealed since: that is never older.
+   * Tells the sealed copies that are only a cache, and may be changed in place. A record that was read
+   * long ago does not know what the node has sealed since: that is never one.
    */
-  readonly cachesBelow: Epoch;
+  readonly isCache: (copy: Copy) => boolean;
   readonly keys: DataKeys;
   readonly onProgress?: OnVolumeProgress;
 }
@@ -47,14 +47,14 @@ export const stage = async (
   target: StageTarget,
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
-  const { project, volume, snapshotId, cachesBelow, keys, onProgress } = target;
+  const { project, volume, snapshotId, isCache, keys, onProgress } = target;
   const { disk } = ports;
   const staging = disk.stagingPath(project, volume);
   const began = ports.nowMs();
   const copies = await disk.listCopies(project, volume);
   const current = copies.find(({ role }) => role === "staging");
   if (current === undefined) {
-    const caches = copies.filter(({ role, epoch }) => role === "sealed" && epoch < cachesBelow);
+    const caches = copies.filter((copy) => copy.role === "sealed" && isCache(copy));
     await adoptCache(ports, caches, staging);
   }
   await checkSpace(ports, target, signal);
@@ -210,7 +210,7 @@ const stageAsOwner = async (
   const loaded = await ports.records.load(project, signal);
   const keys = loaded === null ? NO_KEYS : unwrapKeys(ports.wrappingKeys, loaded.state);
   return ports.locks.run(`stage ${project}`, () =>
-    stage(ports, { ...target, cachesBelow: NO_EPOCH, keys }, signal),
+    stage(ports, { ...target, isCache: noCache, keys }, signal),
   );
 };
 

@@ -17,6 +17,7 @@ const PINNED = [
   ["way-back", 10_948],
   ["stay", 24_015],
   ["sick", 27_654],
+  ["fail-over", 153_542],
 ] as const;
 
 test.each(PINNED)(

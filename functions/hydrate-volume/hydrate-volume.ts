@@ -4,16 +4,17 @@
  */
 import { TerminalError } from "../../volume/errors.ts";
 import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";
-import type { SnapshotId, VolumeName } from "../../workflows/ids.ts";
+import type { NodeId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
-import type { VolumeMove } from "../../workflows/record.ts";
+import { isGivenUp } from "../../workflows/node/given-up.ts";
+import type { VolumeMove, VolumeState } from "../../workflows/record.ts";
 import { fetchFirstContent } from "../bring-in/first-content.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
 import { unwrapKeys } from "../project-keys.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
-import { NO_EPOCH, stage } from "../volume-copies.ts";
+import { noCache, type StageTarget, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
   (ports: NodePorts) =>
@@ -77,10 +78,9 @@ const stageVolumes = async (
     await fetchFrom(ports, work, name, signal);
     const snapshotId = findContent(work, name, move);
     if (snapshotId === null) continue;
-    const isOwner = move.from?.node === ports.node;
-    const cachesBelow = isOwner ? NO_EPOCH : (work.state.volumes[name]?.epoch ?? NO_EPOCH);
+    const isCache = cachesOf(work.state.volumes[name], move, ports.node);
     const onProgress = work.progress.forVolume(name);
-    const target = { project, volume: name, snapshotId, cachesBelow, keys, onProgress };
+    const target = { project, volume: name, snapshotId, isCache, keys, onProgress };
     const summary = await stage(ports, target, signal);
     volumes[name] = { hydrate: summary };
     ports.log.info(
@@ -104,6 +104,17 @@ const fetchFrom = async (
   if (from === undefined || !isNew) return;
   const content = { project: state.project, volume, deployId: deploy.id, from };
   await fetchFirstContent(ports, content, progress.forVolume(volume), signal);
+};
+
+const cachesOf = (
+  volume: VolumeState | undefined,
+  move: VolumeMove,
+  node: NodeId,
+): StageTarget["isCache"] => {
+  if (volume === undefined || move.from?.node === node) return noCache;
+  return ({ epoch, marker }) =>
+    epoch < volume.epoch &&
+    !isGivenUp({ epoch, snapshotId: marker?.snapshotId ?? null }, volume, node);
 };
 
 /** In a round: the newest copy. After the seal: what the volume shall start from. */

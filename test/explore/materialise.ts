@@ -1,7 +1,8 @@
 /** How a node comes to have the directory of an epoch; as functions/volume-copies.ts does it. */
-import type { Epoch, LeaseSession, NodeId } from "../../workflows/ids.ts";
+import type { Epoch, LeaseSession, NodeId, SnapshotId } from "../../workflows/ids.ts";
 import type { RunOrder, VolumeOrder } from "../../workflows/node/assignment.ts";
-import type { ProjectState } from "../../workflows/record.ts";
+import { isGivenUp } from "../../workflows/node/given-up.ts";
+import type { ProjectState, VolumeState } from "../../workflows/record.ts";
 import type { Rules } from "./rules.ts";
 import {
   type Content,
@@ -12,6 +13,18 @@ import {
   type NodeWorld,
   type StoreWorld,
 } from "./world.ts";
+
+/** By the real rule. */
+export const isGivenUpCopy = (
+  { epoch, marker }: Pick<CopyWorld, "epoch" | "marker">,
+  volume: VolumeState,
+  node: string,
+): boolean =>
+  isGivenUp(
+    { epoch: epoch as Epoch, snapshotId: marker as SnapshotId | null },
+    volume,
+    asNode(node),
+  );
 
 export const liveName = ({ name, epoch }: Pick<VolumeOrder, "name" | "epoch">): string =>
   `${name} live-e${epoch}`;

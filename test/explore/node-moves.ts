@@ -15,6 +15,7 @@ import {
   handToDaemon,
   hydrateAgain,
   isAllowed,
+  isGivenUpCopy,
   isRunning,
   materialise,
   observe,
@@ -238,7 +239,9 @@ const restart = (scene: NodeScene, view: ProjectState, order: RunOrder): Outcome
 };
 
 /** As agent/tend-caches.ts does it: one sealed copy stays as a cache. */
-const dropCaches = ({ node }: NodeScene, view: ProjectState): Outcome[] => {
+const dropCaches = ({ node, name }: NodeScene, view: ProjectState): Outcome[] => {
+  const kept = keepGivenUp(node, name, view);
+  if (kept !== null) return [kept];
   const outcomes: Outcome[] = [];
   const volumes = new Set(node.copies.map(({ volume }) => volume));
   for (const volume of volumes) {
@@ -260,4 +263,17 @@ const dropCaches = ({ node }: NodeScene, view: ProjectState): Outcome[] => {
     }
   }
   return outcomes.slice(0, 1);
+};
+
+/** What the node sealed before it was given up becomes a branch. */
+const keepGivenUp = (node: NodeWorld, name: string, view: ProjectState): Outcome | null => {
+  for (const copy of node.copies) {
+    const known = view.volumes[copy.volume as keyof typeof view.volumes];
+    if (copy.role !== "sealed" || known === undefined || known.owner === name) continue;
+    if (!isGivenUpCopy(copy, known, name)) continue;
+    const kept = changeCopy(node, copy, { ...copy, role: "branch" });
+    if (kept === null) continue;
+    return { label: `keeps ${nameOf(copy)} aside as a branch`, node: forgetBranches(kept) };
+  }
+  return null;
 };

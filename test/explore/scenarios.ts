@@ -99,6 +99,16 @@ const RESTORABLE: ProjectState = (() => {
   });
 })();
 
+const SERVING_E2 = { [X]: serving([WEB], [DATA], 2), [Y]: EMPTY_NODE };
+
+const restorable = (id: string, letter: string, node: NodeId): Push => ({
+  ...{ id, letter },
+  spec: {
+    ...projectOf({ [WEB]: spec(id, node) }),
+    volumes: { [DATA]: { onNodeLoss: "restore" as const } },
+  },
+});
+
 const SECOND = to("second", "b", "two", Y);
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -174,7 +184,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "fail-over",
     says: "the volume may go on without its node, whose lease runs out; two troubles at most",
     record: RESTORABLE,
-    nodes: { [X]: { ...serving([WEB], [DATA], 2) }, [Y]: EMPTY_NODE },
+    nodes: SERVING_E2,
     pushes: [],
     troubles: 2,
     hasLeases: true,
@@ -187,20 +197,23 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "fail-over-move",
     says: "as fail-over, while a push moves the container to y",
     record: RESTORABLE,
-    nodes: { [X]: { ...serving([WEB], [DATA], 2) }, [Y]: EMPTY_NODE },
-    pushes: [
-      {
-        ...{ id: "second", letter: "c" },
-        spec: {
-          ...projectOf({ [WEB]: spec("three", Y) }),
-          volumes: { [DATA]: { onNodeLoss: "restore" as const } },
-        },
-      },
-    ],
+    nodes: SERVING_E2,
+    pushes: [restorable("second", "c", Y)],
     troubles: 2,
     hasLeases: true,
     failoversMax: 1,
     // The deploy that takes its place failed: the volume is detached, and waits for a push.
+    mayRest: ({ containers }) => Object.keys(containers).length === 0,
+  },
+  {
+    ...beginAt(
+      { ...PLAIN, record: RESTORABLE, nodes: SERVING_E2, pushes: [restorable("second", "c", Y)] },
+      ({ deploy }) => deploy?.phase.name === "draining",
+    ),
+    name: "loss-back",
+    says: "x is being drained and may be given up; a push then moves the container back to it",
+    pushes: [restorable("third", "d", X)],
+    canLose: true,
     mayRest: ({ containers }) => Object.keys(containers).length === 0,
   },
 ];

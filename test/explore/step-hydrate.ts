@@ -1,8 +1,15 @@
 /** `prepare-…` and `hydrate-e…`: the staging copy is brought to a snapshot, in place. */
 import type { Deploy, ProjectState } from "../../workflows/record.ts";
-import { contentIn } from "./materialise.ts";
+import { contentIn, isGivenUpCopy } from "./materialise.ts";
 import { contentInView, finish, proceed, type StepScene } from "./step-scene.ts";
-import { changeCopy, findCopy, type NodeWorld, nameOf, type Outcome } from "./world.ts";
+import {
+  type CopyWorld,
+  changeCopy,
+  findCopy,
+  type NodeWorld,
+  nameOf,
+  type Outcome,
+} from "./world.ts";
 
 export const advanceHydrate = (scene: StepScene): Outcome[] =>
   scene.stage === 0 ? [beginStaging(scene)] : [endStaging(scene)];
@@ -14,8 +21,13 @@ const targets = ({ deploy, view, name }: StepScene) =>
     if (move.from?.node === move.to && move.restore === null) return [];
     const snapshotId = wanted(view, deploy, volume);
     const isOwner = move.from?.node === name;
-    const epoch = view.volumes[volume as keyof typeof view.volumes]?.epoch ?? 0;
-    return snapshotId === null ? [] : [{ volume, snapshotId, cachesBelow: isOwner ? 0 : epoch }];
+    const known = view.volumes[volume as keyof typeof view.volumes];
+    const isCache = ({ epoch, marker }: CopyWorld): boolean =>
+      !isOwner &&
+      known !== undefined &&
+      epoch < known.epoch &&
+      !isGivenUpCopy({ epoch, marker }, known, name);
+    return snapshotId === null ? [] : [{ volume, snapshotId, isCache }];
   });
 
 const wanted = (view: ProjectState, deploy: Deploy, volume: string): string | null => {
@@ -32,11 +44,11 @@ const beginStaging = (scene: StepScene): Outcome => {
   let breach: string | undefined;
   const volumes = targets(scene);
   if (volumes.length === 0) return finish(scene, {});
-  for (const { volume, cachesBelow } of volumes) {
+  for (const { volume, isCache } of volumes) {
     const staging = findCopy(node, `${volume} staging`);
     const [cache] = node.copies
       .filter((copy) => copy.volume === volume && copy.role === "sealed" && copy.marker !== null)
-      .filter(({ epoch }) => epoch < cachesBelow)
+      .filter(isCache)
       .sort((a, b) => b.epoch - a.epoch);
     const from = staging ?? cache ?? null;
     if (from?.content === "given-up") breach = `P3: ${nameOf(from)} is overwritten`;

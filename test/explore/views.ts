@@ -45,4 +45,8 @@ export const createViews = (records: Interner<ProjectState>, rules: Rules): View
 };
 
 const lineages = ({ volumes }: ProjectState) =>
-  Object.entries(volumes).map(([name, { epoch, origin }]) => ({ name, epoch, origin }));
+  Object.entries(volumes).map(([name, { epoch, origin, owner, losses, snapshots }]) => ({
+    ...{ name, epoch, origin, owner, losses },
+    // Which of its sealed copies are known is only asked after a loss.
+    snapshots: losses.length === 0 ? [] : snapshots,
+  }));
