@@ -187,7 +187,7 @@ const DELETE_KEYS_MAX = 1_000;
 
 /** Removes all that a volume's rows stored, restic's repository too: a lab's disk is small. */
 export const removeObjects = async (
-  { s3 }: EngineBench,
+  { s3 }: Pick<EngineBench, "s3">,
   prefix: string,
   signal: AbortSignal,
 ): Promise<void> => {

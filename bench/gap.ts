@@ -13,7 +13,7 @@ import {
 import { attachOrStartLab } from "../infra/lab/lab.ts";
 import { explainGap } from "../workflows/deploy/explain-gap.ts";
 import type { Bench, Row } from "./bench.ts";
-import { openRestic } from "./engine-tools.ts";
+import { openRestic, removeObjects } from "./engine-tools.ts";
 import { movePeers, type PeerTimes } from "./gap/peers.ts";
 import { plotGaps } from "./gap/plot.ts";
 import { type GapScene, openGapScene } from "./gap/scene.ts";
@@ -23,7 +23,8 @@ const MIB = 2 ** 20;
 const PORT = 8190;
 const ROWS_A_WRITE = 4;
 const MOVES = 3;
-const SIZES = "16,256,1434,4096";
+/** The lab's store has 8 GiB: the largest volume must fit in twice, for bagage and for restic. */
+const SIZES = "16,256,1434,3072";
 const QUICK_SIZES = "16,64";
 const APP = fileURLToPath(new URL("gap/app", import.meta.url));
 
@@ -43,20 +44,23 @@ export const gapBench: Bench = {
   run: async ({ options, isQuick, scratch, log }, signal) => {
     await ensureDebianPackages([...BENCH_PACKAGES, ...IMAGE_PACKAGES], signal);
     const lab = await attachOrStartLab({ engines: 2, gateways: 1, elasticmq: true }, log, signal);
+    const { s3 } = lab;
+    if (s3 === undefined) throw new Error("the lab has no S3 gateway");
     const kind = options["on"] === "ext4" ? "ext4" : "xfs";
     const sizes = String(options["sizes"] ?? (isQuick ? QUICK_SIZES : SIZES)).split(",");
     try {
       for (const { dockerSocket } of lab.nodes) await buildApp(dockerSocket);
       const name = `gap${Date.now() % 1_000_000}`;
       const scene = await openGapScene(lab, { name, scratch, kind });
-      if (lab.s3 === undefined) throw new Error("the lab has no S3 gateway");
-      const restic = openRestic(lab.s3, scratch);
+      const restic = openRestic(s3, scratch);
       const results: SizeResult[] = [];
       try {
         await scene.deploy(fileFor("x", 0));
         for (const mib of sizes.map(Number)) {
           const moved = await moveUnderLoad(scene, mib, signal);
-          const peers = await movePeers(scene, restic(`${name}-restic-${mib}`), signal);
+          const repository = `${name}-restic-${mib}`;
+          const peers = await movePeers(scene, restic(repository), signal);
+          await removeObjects({ s3 }, repository, signal);
           results.push({ mib, ...moved, peers });
           log(`${mib} MiB: ${JSON.stringify(results.at(-1))}`);
         }

@@ -1,7 +1,7 @@
 /** The same move as anybody could make it: stop, carry all of the volume over, start. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "../../adapters/clock.ts";
@@ -103,6 +103,8 @@ const timed = async (
   const began = performance.now();
   await old.docker.stopContainer("peer-old", GRACE_MS, signal);
   await carry();
+  const [sent, arrived] = [source, directory].map((path) => statSync(join(path, "rows.db")).size);
+  if (sent !== arrived) throw new Error(`${arrived} of ${sent} bytes arrived in ${directory}`);
   const fresh = await start(scene, node, directory, "peer-new", signal);
   const startedMs = performance.now() - began;
   await fresh.healthy();
@@ -123,6 +125,8 @@ const start = async (
   const docker = connectDocker({ socketPath: scene.nodes[node]?.dockerSocket ?? "" });
   const { imageId } = await docker.ensureImage({ reference: "gap-rows" }, signal);
   const mounts = [{ source: directory, target: "/var/lib/data", readOnly: false }];
+  // One that a run before left behind has another directory.
+  await docker.removeContainer(name, signal);
   await docker.createContainer({ name, labels: {}, imageId, spec: SPEC, mounts }, signal);
   await docker.startContainer(name, signal);
   const healthy = async (): Promise<void> => {
@@ -144,7 +148,8 @@ const sendTar = async (
   const shell = (node: number, script: string, argv: readonly string[]) => {
     const [program = "", ...rest] =
       scene.nodes[node]?.nsenter(["sh", "-c", script, "-", ...argv]) ?? [];
-    return spawn(program, rest, { stdio: "ignore" });
+    // An input that stays open: at its end the receiving side would hang up at once.
+    return spawn(program, rest, { stdio: ["pipe", "ignore", "ignore"] });
   };
   const receiver = shell(to, 'busybox nc -l -p "$1" | tar -x -C "$2"', [TAR_PORT, target]);
   const address = scene.nodes[to]?.address ?? "";
