@@ -110,7 +110,9 @@ const benchFullSnapshot = async (scene: Scene, signal: AbortSignal): Promise<voi
     raw.push({ ours: full.wallMs, theirs: rawMs });
     peakBytes = Math.max(peakBytes, full.peakBytes);
     resticPeakBytes = Math.max(resticPeakBytes, theirs.peakBytes());
-    if (round > 0) await removeObjects(bench, `${prefix}-restic-${round - 1}`, signal);
+    if (round === 0) continue;
+    await removeObjects(bench, `${prefix}-restic-${round - 1}`, signal);
+    await removeObjects(bench, `${prefix}/e1/full-${round - 1}/`, signal);
   }
   const work = "full snapshot";
   table.less({ work, unit: "ms", peer: "restic", target: 1.5 }, restic);

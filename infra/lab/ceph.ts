@@ -38,7 +38,7 @@ export interface CephSite {
 }
 
 const GATEWAY_PORT_FIRST = 8000;
-const STORE_BYTES = 8 * 1024 ** 3;
+const STORE_BYTES = 24 * 1024 ** 3;
 const READY_TIMEOUT_MS = 120_000;
 const REGION = "us-east-1";
 const BUCKET = "bagage";

@@ -10,7 +10,7 @@ import type { DataKeys } from "../sealing.ts";
 /** A gap this small costs less than a request of its own. */
 const GAP_BYTES_MAX = 128 * 1_024;
 const RANGE_BYTES_MAX = 4 * 2 ** 20;
-const REQUESTS_MAX = 8;
+const REQUESTS_MAX = 6;
 const TRIES_MAX = 3;
 
 /** Frames that stand together in a pack. */
