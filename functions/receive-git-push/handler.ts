@@ -1,17 +1,9 @@
 /** The webhook as a Lambda handler for API Gateway's HTTP API (payload format 2.0). */
 import middy from "@middy/core";
-import type {
-  APIGatewayProxyEventV2,
-  APIGatewayProxyStructuredResultV2,
-  Context,
-} from "aws-lambda";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { problemJson } from "../http-problem.ts";
+import type { HttpHandler } from "../operations.ts";
 import { createReceiveGitPush, type ReceiveGitPushPorts } from "./receive-git-push.ts";
-
-export type HttpHandler = (
-  event: APIGatewayProxyEventV2,
-  context: Context,
-) => Promise<APIGatewayProxyStructuredResultV2>;
 
 /** Answers every request, errors as problem+json; never rejects. */
 export const createHandler = (ports: ReceiveGitPushPorts): HttpHandler => {

@@ -3,7 +3,7 @@ import middy from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import type { ControlPorts } from "../control-ports.ts";
 import { problemJson } from "../http-problem.ts";
-import type { HttpHandler } from "../receive-git-push/handler.ts";
+import type { HttpHandler } from "../operations.ts";
 import { createReceiveObjectEvents } from "./receive-object-events.ts";
 
 /** Answers every request, errors as problem+json; never rejects. */

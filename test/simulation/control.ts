@@ -5,11 +5,9 @@ import { createHandler as createAdvanceHandler } from "../../functions/advance-d
 import { collectProject } from "../../functions/collect-garbage/collect-project.ts";
 import type { ControlPorts, GitPort } from "../../functions/control-ports.ts";
 import { CONTROL_QUEUE } from "../../functions/messages.ts";
+import type { HttpHandler } from "../../functions/operations.ts";
 import { createPushPorts } from "../../functions/push-ports.ts";
-import {
-  createHandler as createPushHandler,
-  type HttpHandler,
-} from "../../functions/receive-git-push/handler.ts";
+import { createHandler as createPushHandler } from "../../functions/receive-git-push/handler.ts";
 import { createHandler as createSweepHandler } from "../../functions/sweep/handler.ts";
 import type { ProjectId } from "../../workflows/ids.ts";
 import { createMachine, type Machine, type Process } from "./machine.ts";
