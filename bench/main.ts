@@ -14,6 +14,7 @@ import { writeReport } from "./report.ts";
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   engine: async () => (await import("./engine.ts")).engineBench,
   gap: async () => (await import("./gap.ts")).gapBench,
+  postgres: async () => (await import("./postgres.ts")).postgresBench,
   traffic: async () => (await import("./traffic.ts")).trafficBench,
 };
 

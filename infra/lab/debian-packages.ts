@@ -17,6 +17,8 @@ export const EDGE_PACKAGES = ["caddy"];
 export const TEST_PACKAGES = ["acl", "attr", "btrfs-progs", "git", "rsync", "sqlite3", "xfsprogs"];
 /** What a run of faults needs beside a lab: clocks that jump, a small file system to fill. */
 export const CHAOS_PACKAGES = ["e2fsprogs", "libfaketime"];
+/** An application whose data must never be lost, its load (pgbench) and its own check (pg_amcheck). */
+export const POSTGRES_PACKAGES = ["postgresql"];
 /** What the benchmarks hold the engine against, and file systems to run on. */
 export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
 

@@ -40,7 +40,7 @@ export const prepareImages = async (
   const [busyboxTar, nodeTar, appTar] = await Promise.all([
     packBusybox(cache, signal),
     packNode(cache, signal),
-    packApplication(signal),
+    packContext(APP_DIRECTORY, signal),
   ]);
   return { busyboxTar, nodeTar, appTar };
 };
@@ -60,11 +60,22 @@ export const loadImages = async (socketPath: string, files: ImageFiles): Promise
   }
 };
 
-const importTar = async (docker: Docker, tar: string, repo: string, changes: string) => {
+/** Imports a root file system as `repo:latest`. */
+export const importTar = async (
+  docker: Docker,
+  tar: string,
+  repo: string,
+  changes: string,
+): Promise<void> => {
   await follow(docker, await docker.importImage(tar, { repo, tag: "latest", changes }));
 };
 
-const build = async (docker: Docker, context: Buffer, options: Docker.ImageBuildOptions) => {
+/** Builds from a tar of the context. */
+export const build = async (
+  docker: Docker,
+  context: Buffer,
+  options: Docker.ImageBuildOptions,
+): Promise<void> => {
   await follow(docker, await docker.buildImage(Readable.from([context]), options));
 };
 
@@ -78,7 +89,7 @@ const follow = (docker: Docker, progress: NodeJS.ReadableStream): Promise<void> 
     });
   });
 
-const packApplication = async (signal: AbortSignal): Promise<Buffer> => {
-  const tar = spawn("tar", ["-C", APP_DIRECTORY, "--exclude=*.test.ts", "-c", "."], { signal });
+export const packContext = async (directory: string, signal: AbortSignal): Promise<Buffer> => {
+  const tar = spawn("tar", ["-C", directory, "--exclude=*.test.ts", "-c", "."], { signal });
   return buffer(tar.stdout);
 };

@@ -1,20 +1,24 @@
 /**
- * Root file systems for images, made of what this machine has: Debian's static busybox, and the
- * Node that runs this very process with the libraries it is linked to. They are packed once and kept
- * in `.lab/images`, under names that tell what went into them.
+ * Root file systems for images, made of what this machine has: Debian's static busybox, the Node that
+ * runs this very process, Debian's PostgreSQL, with the libraries that they are linked to. They are
+ * packed once and kept in `.lab/images`, under names that tell what went into them.
  */
 import { createHash } from "node:crypto";
 import {
+  appendFileSync,
+  chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { runCommand } from "./command.ts";
 
 const BUSYBOX = "/bin/busybox";
@@ -40,6 +44,41 @@ export const packNode = (cache: string, signal: AbortSignal): Promise<string> =>
     },
     signal,
   );
+
+/**
+ * Path of a tar with busybox, PostgreSQL with its programs on the PATH, and a user `postgres`.
+ * @param home where Debian keeps one version of PostgreSQL, `/usr/lib/postgresql/15`.
+ */
+export const packPostgres = (cache: string, home: string, signal: AbortSignal): Promise<string> =>
+  pack(
+    cache,
+    `postgres-${basename(home)}-${process.arch}`,
+    async (root) => {
+      await layBusybox(root, signal);
+      cpSync(home, join(root, home), { recursive: true, filter: isNeeded });
+      const share = join("/usr/share/postgresql", basename(home));
+      cpSync(share, join(root, share), { recursive: true, filter: isNeeded });
+      const programs = readdirSync(join(home, "bin")).map((name) => join(home, "bin", name));
+      const modules = readdirSync(join(home, "lib"))
+        .filter((name) => name.endsWith(".so") && isNeeded(name))
+        .map((name) => join(home, "lib", name));
+      const linked = await Promise.all(
+        [...programs, ...modules].map((file) => findLibraries(file, signal)),
+      );
+      for (const library of new Set(linked.flat())) copyInto(root, library, library);
+      for (const program of programs) symlinkSync(program, join(root, "bin", basename(program)));
+      appendFileSync(join(root, "etc/passwd"), "postgres:x:70:70:postgres:/:/bin/sh\n");
+      appendFileSync(join(root, "etc/group"), "postgres:x:70:\n");
+      // Where its socket lies.
+      mkdirSync(join(root, "var/run/postgresql"), { recursive: true, mode: 0o777 });
+      chmodSync(join(root, "var/run/postgresql"), 0o777);
+      mkdirSync(join(root, "var/lib/data"), { recursive: true });
+    },
+    signal,
+  );
+
+/** Its compiler for queries would bring all of LLVM; manual pages serve nobody here. */
+const isNeeded = (path: string): boolean => !/llvmjit|bitcode|\/man\b/.test(path);
 
 const pack = async (
   cache: string,
