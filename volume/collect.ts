@@ -1,23 +1,18 @@
 /**
- * Deletes what no snapshot can ever need again. An object is garbage when no root reaches it and it was
- * written by an attempt that is over: then nothing will ever refer to it, so that a collector that was
- * paused for a day deletes nothing it should not. "It is there already" is never a reason to refer to
- * an object, and keys are never used twice: without these two rules this one would not be safe.
+ * Deletes what no snapshot can ever need again, by the rule in is-garbage.ts. First all that the roots
+ * need is read, then everything is listed: neither has to be of one moment, for garbage stays garbage.
  */
 import { TerminalError } from "./errors.ts";
+import { type GarbageRule, isGarbage, type Writer } from "./is-garbage.ts";
 import { parseObjectName } from "./keys.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { readOutline } from "./snapshot.ts";
 
-export interface CollectOptions {
+export interface CollectOptions extends GarbageRule {
   readonly store: ObjectStore;
   readonly prefix: string;
   /** Head, retained, pinned: what must stay, read from the record before the collection begins. */
   readonly roots: readonly string[];
-  /** Objects of this epoch and later ones stay, but for those of attempts that are over. */
-  readonly currentEpoch: number;
-  /** Tells the attempts that the record lists as ended: nothing will refer to what they write. */
-  readonly endedAttempts: Pick<ReadonlySet<string>, "has">;
   /** Only say what would be deleted. */
   readonly dryRun: boolean;
 }
@@ -67,7 +62,9 @@ export const collectGarbage = async (
   };
   for await (const { key, bytes } of store.list(`${prefix}/`, signal)) {
     const name = key.slice(prefix.length + 1);
-    if (reachable.has(name) || !(await isOver(name, options, signal))) {
+    const isReachable = reachable.has(name);
+    const writer = isReachable ? null : await readWriter(name, options, signal);
+    if (!isGarbage({ isReachable, writer }, options)) {
       counts.keptObjects += 1;
       counts.keptBytes += bytes;
       continue;
@@ -83,21 +80,15 @@ export const collectGarbage = async (
 
 const SNAPSHOT = /^snapshots\/(.+)$/;
 
-/** Whether whoever wrote the object will never write again. Objects of unknown kind stay. */
-const isOver = async (
+/** Null for objects of unknown kind. */
+const readWriter = async (
   name: string,
-  { store, prefix, currentEpoch, endedAttempts }: CollectOptions,
+  { store, prefix }: Pick<CollectOptions, "store" | "prefix">,
   signal: AbortSignal,
-): Promise<boolean> => {
-  const isEnded = ({ epoch, attempt }: { readonly epoch: number; readonly attempt: string }) =>
-    epoch < currentEpoch || endedAttempts.has(attempt);
+): Promise<Writer | null> => {
   const snapshotId = SNAPSHOT.exec(name)?.[1];
-  if (snapshotId === undefined) {
-    const parsed = parseObjectName(name);
-    return parsed !== null && isEnded(parsed);
-  }
-  const snapshot = await readOutline({ store, prefix, snapshotId }, signal).catch(unreadable);
-  return snapshot !== null && isEnded(snapshot);
+  if (snapshotId === undefined) return parseObjectName(name);
+  return readOutline({ store, prefix, snapshotId }, signal).catch(unreadable);
 };
 
 /** A damaged snapshot that is no root stays for whoever looks into it; it is small. */

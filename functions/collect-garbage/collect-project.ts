@@ -8,7 +8,8 @@ import { type CollectReport, collectGarbage } from "../../volume/collect.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
 import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
-import type { ProjectState, VolumeState } from "../../workflows/record.ts";
+import type { ProjectState } from "../../workflows/record.ts";
+import { garbageRule } from "../../workflows/retention/find-garbage.ts";
 
 export interface CollectPorts {
   readonly store: ObjectStore;
@@ -27,19 +28,11 @@ export const collectProject = async (
   if (loaded === null) return reports;
   const { state } = loaded;
   for (const name of keysOf(state.volumes)) {
-    const volume = state.volumes[name];
-    if (volume === undefined) continue;
-    reports[name] = await collectGarbage(
-      {
-        store: ports.store,
-        prefix: volumePrefix(project, name),
-        roots: findRoots(state, name),
-        currentEpoch: volume.epoch,
-        endedAttempts: { has: (attempt) => isOverAttempt(state, volume, attempt) },
-        dryRun,
-      },
-      signal,
-    );
+    const rule = garbageRule(state, name);
+    if (rule === null) continue;
+    const prefix = volumePrefix(project, name);
+    const place = { store: ports.store, prefix };
+    reports[name] = await collectGarbage({ ...place, ...rule, dryRun }, signal);
   }
   if (!dryRun) await dropReports(ports, state, signal);
   return reports;
@@ -60,38 +53,5 @@ const dropReports = async (
   if (keys.length > 0) await store.delete(keys, signal);
 };
 
-/** Head, restore points, what clones refer to, and what a running deploy has copied, sealed or goes back to. */
-export const findRoots = (state: ProjectState, name: VolumeName): string[] => {
-  const volume = state.volumes[name];
-  const move = state.deploy?.volumes[name];
-  const ids = [
-    ...(volume?.snapshots.map(({ id }) => id) ?? []),
-    ...(volume?.head === null || volume === undefined ? [] : [volume.head.id]),
-    ...(volume?.pins.map(({ snapshotId }) => snapshotId) ?? []),
-    // What is published is compared with by the next publish; its target is being read.
-    ...[volume?.publication?.snapshotId, volume?.publication?.target].filter((id) => id != null),
-    ...(volume?.origin.kind === "snapshot" ? [volume.origin.snapshotId] : []),
-    ...(move?.copies.map(({ snapshotId }) => snapshotId) ?? []),
-    ...(move?.sealed === null || move === undefined ? [] : [move.sealed.id]),
-    ...(move?.restore === null || move === undefined ? [] : [move.restore]),
-  ];
-  return [...new Set(ids)];
-};
-
 /** The deploys that are over are in the record, as far back as their attempts' epochs reach. */
 const endedDeploys = (state: ProjectState): ReadonlySet<string> => new Set(state.endedAttempts);
-
-/**
- * An attempt is named after its deploy, or after its number in the volume's sequence: the record has gone
- * past a number when what was taken under it was taken up, or never will be.
- */
-export const isOverAttempt = (
-  state: Pick<ProjectState, "endedAttempts">,
-  { sequence }: Pick<VolumeState, "sequence">,
-  attempt: string,
-): boolean => {
-  const [name = ""] = attempt.split(".");
-  const number = /^live-(\d+)$/.exec(name)?.[1];
-  if (number !== undefined) return Number(number) < sequence;
-  return state.endedAttempts.some((id) => id === name);
-};

@@ -24,8 +24,8 @@ import type { Input } from "../../workflows/deploy/messages.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import { Epoch, SnapshotId } from "../../workflows/ids.ts";
 import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
+import { findRoots, isOverAttempt } from "../../workflows/retention/find-garbage.ts";
 import { liveWriter } from "../../workflows/snapshots/live-writer.ts";
-import { findRoots, isOverAttempt } from "./collect-project.ts";
 
 /** A snapshot, by the packs that it needs: its own, and those of its parent. */
 interface Stored {

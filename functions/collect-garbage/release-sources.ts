@@ -7,10 +7,10 @@ import { reachableObjects } from "../../volume/collect.ts";
 import { foreignName } from "../../volume/keys.ts";
 import type { ProjectId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
+import { findRoots } from "../../workflows/retention/find-garbage.ts";
 import type { VolumePlace } from "../../workflows/snapshots/snapshot-notes.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { findRoots } from "./collect-project.ts";
 
 /** The sources that were let go of. What only they held is garbage for their project's next collection. */
 export const releaseSources = async (
