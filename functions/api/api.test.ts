@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { APIGatewayProxyEventV2, Context } from "aws-lambda";
 import { beforeEach, expect, test } from "vitest";
+import * as z from "zod";
 import { ProjectId } from "../../workflows/ids.ts";
 import {
   A,
@@ -163,6 +164,14 @@ test("52: a token opens its own project alone, another one looks like none at al
     body: [{ node: "x" }],
   });
   expect((await ask("GET", "/v1/projects/p", { secret: operator })).status).toBe(200);
+});
+
+test("nodes are shown without what only other nodes and the placement need", async () => {
+  const { body } = await json("GET", "/v1/nodes", { secret: operator });
+  const [node] = z.array(z.record(z.string(), z.unknown())).parse(body);
+  expect(node).toMatchObject({ node: "x", heartbeatAtMs: expect.any(Number), cordoned: false });
+  for (const field of ["bootId", "warm", "ports", "projects"])
+    expect(node).not.toHaveProperty(field);
 });
 
 test("no token, a wrong one and a revoked one are refused alike", async () => {

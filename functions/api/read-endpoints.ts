@@ -3,7 +3,6 @@ import * as z from "zod";
 import { receiptKey } from "../../adapters/store-keys.ts";
 import { DeployId, VolumeName } from "../../workflows/ids.ts";
 import { mapRecord } from "../../workflows/keys-of.ts";
-import { NodeStatus } from "../../workflows/placement/node-status.ts";
 import { EndedDeploy, type ProjectState } from "../../workflows/record.ts";
 import { readNodes } from "../advance-deploy/gather-inputs.ts";
 import { HttpProblem } from "../http-problem.ts";
@@ -11,10 +10,12 @@ import { readJsonObject } from "../json-object.ts";
 import { type ApiPorts, type Call, type Endpoint, endpoint } from "./endpoint.ts";
 import {
   EndedDeployView,
+  NodeView,
   ProjectView,
   RunningDeployView,
   VolumeView,
   viewEnded,
+  viewNode,
   viewProject,
   viewRunning,
   viewVolume,
@@ -82,10 +83,10 @@ export const READ_ENDPOINTS: readonly Endpoint[] = [
   endpoint({
     ...{ method: "GET", path: "/v1/nodes", id: "listNodes" },
     summary: "Nodes with their last heartbeat",
-    answers: { 200: z.array(NodeStatus) },
+    answers: { 200: z.array(NodeView) },
     handle: async (ports, _call, signal) => ({
       status: 200,
-      body: await readNodes(ports, signal),
+      body: (await readNodes(ports, signal)).map(viewNode),
     }),
   }),
 ];

@@ -10,6 +10,7 @@ import {
   VolumeName,
 } from "../../workflows/ids.ts";
 import { mapRecord } from "../../workflows/keys-of.ts";
+import type { NodeStatus } from "../../workflows/placement/node-status.ts";
 import {
   Branch,
   type Deploy,
@@ -59,6 +60,23 @@ export const VolumeView = z.object({
   branches: z.array(Branch),
 });
 
+/** What a node last said of itself, as far as it concerns whoever deploys on it. */
+export const NodeView = z.object({
+  node: NodeId,
+  version: z.string(),
+  /** Where clients reach published ports. */
+  address: z.string(),
+  heartbeatAtMs: z.int(),
+  labels: z.record(z.string(), z.string()),
+  cpus: z.number(),
+  memoryBytes: z.int(),
+  memoryReservedBytes: z.int(),
+  diskFreeBytes: z.int(),
+  containerCount: z.int(),
+  /** Takes nothing new. */
+  cordoned: z.boolean(),
+});
+
 export const viewProject = (state: ProjectState): z.infer<typeof ProjectView> => ({
   project: state.project,
   repository: state.settings.repository,
@@ -86,3 +104,6 @@ export const viewVolume = (
   const { owner, epoch, head, snapshots, branches } = volume;
   return { owner, epoch, head, snapshots, branches };
 };
+
+export const viewNode = ({ atMs, ...status }: NodeStatus): z.infer<typeof NodeView> =>
+  NodeView.parse({ ...status, heartbeatAtMs: atMs });
