@@ -6,6 +6,7 @@ import * as z from "zod";
 import { RetryableError } from "../volume/errors.ts";
 import { createMemoryObjectStore } from "../volume/memory-object-store.ts";
 import { begin, one, start, until } from "../workflows/deploy/given-deploys.ts";
+import { meterStore } from "./meter-store.ts";
 import { createMetrics } from "./metrics.ts";
 import { openProjectRecords } from "./project-records.ts";
 
@@ -21,12 +22,10 @@ const sampleValue = (line: string | undefined) => Number(line?.split(" ").at(-1)
 test("store calls are counted by operation and outcome, and their results are the store's own", async () => {
   const metrics = createMetrics();
   const memory = createMemoryObjectStore();
-  const store = metrics.meterStore({
-    ...memory,
-    head: async () => {
-      throw new RetryableError("slow down", { code: "store-busy" });
-    },
-  });
+  const busy = async () => {
+    throw new RetryableError("slow down", { code: "store-busy" });
+  };
+  const store = meterStore({ ...memory, head: busy }, metrics.storeCalled);
   await store.put("a/1", Buffer.from("x"), {}, signal);
   expect(await store.put("a/1", Buffer.from("y"), { ifAbsent: true }, signal)).toBe("exists");
   expect(await store.get("a/1", signal)).toEqual(await memory.get("a/1", signal));
@@ -66,9 +65,11 @@ test("bytes of volumes, queue lag and caches are told", async () => {
   metrics.volumeMoved("fetched", 5);
   metrics.volumeMoved("fetched", 7);
   metrics.messageTaken("control", 1_500);
+  metrics.queueCalled("SendMessageBatch");
   metrics.watchCaches(async () => 99);
   expect(sampleValue((await samples(metrics, "volume_bytes_total", "fetched"))[0])).toBe(12);
   expect(sampleValue((await samples(metrics, "queue_lag_seconds_sum"))[0])).toBe(1.5);
+  expect(sampleValue((await samples(metrics, "queue_requests_total", "SendMess"))[0])).toBe(1);
   expect(await samples(metrics, "bagage_cache_bytes")).toEqual(["bagage_cache_bytes 99"]);
 });
 

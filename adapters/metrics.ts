@@ -4,18 +4,19 @@
  * of it. docs/operations.md lists the names.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { BagageError } from "../volume/errors.ts";
-import type { ObjectStore } from "../volume/object-store.ts";
 import { eventsBetween } from "../workflows/events/events-between.ts";
 import type { ProjectState } from "../workflows/record.ts";
+import type { StoreCall } from "./meter-store.ts";
 import type { ProjectRecords } from "./project-records.ts";
 
 export interface Metrics {
   /** The text format of Prometheus. */
   render(): Promise<string>;
   readonly contentType: string;
-  /** The same store, its calls counted by kind and outcome, and timed. */
-  meterStore(store: ObjectStore): ObjectStore;
+  /** A call of the store ended. */
+  storeCalled(call: StoreCall): void;
+  /** A request went to the queues' broker: `SendMessageBatch`, `ReceiveMessage`, … */
+  queueCalled(action: string): void;
   /** The same records; what each new revision tells is counted: deploys, gaps, phases. */
   meterRecords(records: ProjectRecords): ProjectRecords;
   /** A message was taken from a queue so long after it was sent. */
@@ -33,21 +34,12 @@ export const createMetrics = (): Metrics => {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "bagage_" });
   const instruments = createInstruments([registry]);
-  const timed: Timed = async (operation, call) => {
-    const end = instruments.storeCalls.startTimer({ operation });
-    try {
-      const result = await call();
-      end({ outcome: "ok" });
-      return result;
-    } catch (error) {
-      end({ outcome: error instanceof BagageError ? error.code : "error" });
-      throw error;
-    }
-  };
   return {
     render: () => registry.metrics(),
     contentType: registry.contentType,
-    meterStore: (store) => meterStore(store, timed),
+    storeCalled: ({ operation, outcome, seconds }) =>
+      instruments.storeCalls.observe({ operation, outcome }, seconds),
+    queueCalled: (action) => instruments.queueCalls.inc({ action }),
     meterRecords: (records) => ({
       ...records,
       save: async (project, previous, state, signal) => {
@@ -62,7 +54,6 @@ export const createMetrics = (): Metrics => {
   };
 };
 
-type Timed = <T>(operation: string, call: () => Promise<T>) => Promise<T>;
 type Instruments = ReturnType<typeof createInstruments>;
 
 const createInstruments = (registers: Registry[]) => ({
@@ -71,6 +62,12 @@ const createInstruments = (registers: Registry[]) => ({
     help: "Calls of the object store, by operation and outcome",
     labelNames: ["operation", "outcome"],
     buckets: SECONDS,
+    registers,
+  }),
+  queueCalls: new Counter({
+    name: "bagage_queue_requests_total",
+    help: "Requests to the queues' broker, by action; empty long polls are requests too",
+    labelNames: ["action"],
     registers,
   }),
   deploys: new Counter({
@@ -136,24 +133,3 @@ const watchCaches = (registry: Registry, readBytes: () => Promise<number>): void
     },
   });
 };
-
-const meterStore = (store: ObjectStore, timed: Timed): ObjectStore => ({
-  ...store,
-  put: (key, body, options, signal) =>
-    timed(options.ifAbsent === true ? "create" : "put", () =>
-      store.put(key, body, options, signal),
-    ),
-  get: (key, signal, range) => timed("get", () => store.get(key, signal, range)),
-  head: (key, signal) => timed("head", () => store.head(key, signal)),
-  delete: (keys, signal) => timed("delete", () => store.delete(keys, signal)),
-  list: (prefix, signal) => meterList(store.list(prefix, signal), timed),
-});
-
-/** A listing is timed by its pages' first items: what is done with them is not the store's time. */
-async function* meterList<T>(listed: AsyncIterable<T>, timed: Timed): AsyncGenerator<T> {
-  const iterator = listed[Symbol.asyncIterator]();
-  const first = await timed("list", () => iterator.next());
-  if (first.done === true) return;
-  yield first.value;
-  yield* { [Symbol.asyncIterator]: () => iterator };
-}

@@ -19,6 +19,8 @@ export interface SqsSettings {
   readonly region: string;
   /** Default: the AWS SDK's own chain (environment, instance role, …). */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Hears of each request that goes out, retries included, by its action: `ReceiveMessage`. */
+  readonly onCall?: (action: string) => void;
 }
 
 export interface Queue {
@@ -51,8 +53,8 @@ const VISIBILITY_TIMEOUT_S = 30;
 /** Hints that are older are repeated by the sweep anyway; dead letters wait for a person. */
 const DEAD_RETENTION_S = 14 * 24 * 3600;
 
-export const connectSqs = (settings: SqsSettings): SQSClient =>
-  new SQSClient({
+export const connectSqs = (settings: SqsSettings): SQSClient => {
+  const client = new SQSClient({
     region: settings.region,
     ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
     // Brokers behind an endpoint name their queues by addresses that only they may know.
@@ -60,6 +62,19 @@ export const connectSqs = (settings: SqsSettings): SQSClient =>
       ? {}
       : { endpoint: settings.endpoint, useQueueUrlAsEndpoint: false }),
   });
+  const { onCall } = settings;
+  if (onCall === undefined) return client;
+  // Below the SDK's retries, which stand in the same step with a higher priority.
+  client.middlewareStack.add(
+    (next, { commandName = "unknown" }) =>
+      (args) => {
+        onCall(commandName.replace(/Command$/, ""));
+        return next(args);
+      },
+    { step: "finalizeRequest", priority: "low", name: "countCalls" },
+  );
+  return client;
+};
 
 /** Finds the queue, or makes it; idempotent. TerminalError `queue-missing` when it may not. */
 export const openQueue = async (request: QueueRequest, signal: AbortSignal): Promise<Queue> => {

@@ -13,6 +13,7 @@ import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { readGuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
+import { meterStore } from "../adapters/meter-store.ts";
 import type { Metrics } from "../adapters/metrics.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
 import { processesUsing } from "../adapters/open-files.ts";
@@ -58,7 +59,7 @@ export const connect = async (
   { workDirectory, log, metrics }: ConnectOptions,
 ): Promise<Connections> => {
   const opened = await openStore(config.store);
-  const store = metrics?.meterStore(opened) ?? opened;
+  const store = metrics === undefined ? opened : meterStore(opened, metrics.storeCalled);
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
@@ -67,6 +68,7 @@ export const connect = async (
     region,
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials !== undefined && { credentials }),
+    ...(metrics !== undefined && { onCall: metrics.queueCalled }),
   });
   const queues = new Map<string, Promise<Queue>>();
   const open = (name: string, signal: AbortSignal): Promise<Queue> => {
@@ -113,7 +115,7 @@ export const connectNode = (
   readonly lease: LeaseKeeper;
 } => {
   const docker = connectDocker({ socketPath: config.node.dockerSocket });
-  const volumes = startVolumeThread(config.store);
+  const volumes = startVolumeThread(config.store, metrics.storeCalled);
   const { store, records, nowMs, log } = control;
   const gates = createGateRegistry(door);
   const newToken = () => randomBytes(TOKEN_BYTES).toString("hex");

@@ -1,5 +1,7 @@
 /** The agent's side of the volume thread: calls become messages, and a dead thread is replaced. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Worker } from "node:worker_threads";
+import type { OnStoreCall } from "../adapters/meter-store.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
 import type { OnVolumeProgress, VolumeEngine } from "../functions/node-ports.ts";
 import { RetryableError } from "../volume/errors.ts";
@@ -12,6 +14,7 @@ interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly onProgress: OnVolumeProgress | undefined;
+  readonly onStoreCall: OnStoreCall;
 }
 
 export interface VolumeThread extends VolumeEngine {
@@ -27,7 +30,11 @@ const WORKER = new URL(
 /** What passes through is gone at once; a larger one only holds memory that nobody needs. */
 const YOUNG_GENERATION_MB = 12;
 
-export const startVolumeThread = (store: StoreConfig): VolumeThread => {
+/** `onStoreCall` hears of the thread's calls as if whoever asked for the work had made them. */
+export const startVolumeThread = (
+  store: StoreConfig,
+  onStoreCall: OnStoreCall = () => undefined,
+): VolumeThread => {
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
   let worker: Worker | null = null;
@@ -49,6 +56,10 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
         call?.onProgress?.(message.progress);
         return;
       }
+      if ("storeCalls" in message) {
+        for (const done of message.storeCalls) call?.onStoreCall(done);
+        return;
+      }
       waiting.delete(message.id);
       if ("error" in message) call?.reject(decodeError(message.error));
       else call?.resolve(message.result);
@@ -65,6 +76,7 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
   ): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       signal.throwIfAborted();
+      const inCaller = AsyncLocalStorage.snapshot();
       const id = nextId;
       nextId += 1;
       worker ??= start();
@@ -86,6 +98,7 @@ export const startVolumeThread = (store: StoreConfig): VolumeThread => {
           reject(error);
         },
         onProgress,
+        onStoreCall: (done) => inCaller(onStoreCall, done),
       });
       worker.postMessage(make(id));
     });

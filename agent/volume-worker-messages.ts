@@ -1,5 +1,6 @@
 /** What the agent and its volume thread tell each other; errors keep their class and code. */
 
+import type { StoreCall } from "../adapters/meter-store.ts";
 import type { OnVolumeProgress, VolumeEngine, VolumeProgress } from "../functions/node-ports.ts";
 import {
   AmbiguousError,
@@ -25,6 +26,7 @@ export interface EncodedError {
 }
 
 export type WorkerAnswer =
+  | { readonly id: number; readonly storeCalls: readonly StoreCall[] }
   | { readonly id: number; readonly progress: VolumeProgress }
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: EncodedError };
@@ -67,5 +69,25 @@ export const throttleProgress = (
     if (now - toldAtMs < PROGRESS_EVERY_MS) return;
     toldAtMs = now;
     report(progress);
+  };
+};
+
+const STORE_CALLS_AT_ONCE = 100;
+
+/** Hands calls on by the hundred: a message for each would cost more than what it tells. */
+export const gatherStoreCalls = (tell: (calls: readonly StoreCall[]) => void) => {
+  let calls: StoreCall[] = [];
+  const flush = (): void => {
+    if (calls.length === 0) return;
+    tell(calls);
+    calls = [];
+  };
+  return {
+    note: (call: StoreCall): void => {
+      calls.push(call);
+      if (calls.length >= STORE_CALLS_AT_ONCE) flush();
+    },
+    /** Before the work's result: what comes after that has nobody to go to. */
+    flush,
   };
 };

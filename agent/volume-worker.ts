@@ -5,22 +5,27 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { linuxFileSystem } from "../adapters/linux.ts";
 import { giveMemoryBack } from "../adapters/linux-memory.ts";
+import { meterStore } from "../adapters/meter-store.ts";
 import { openStore, StoreConfig } from "../adapters/open-store.ts";
 import { type HydrateProgress, hydrate } from "../volume/hydrate/hydrate.ts";
 import { measureDirectory } from "../volume/measure.ts";
+import type { ObjectStore } from "../volume/object-store.ts";
 import { type Progress, writeSnapshot } from "../volume/write-snapshot.ts";
 import {
   encodeError,
+  gatherStoreCalls,
   throttleProgress,
   type WorkerAnswer,
   type WorkerRequest,
 } from "./volume-worker-messages.ts";
 
 giveMemoryBack();
-const store = await openStore(StoreConfig.parse(workerData));
+const opened = await openStore(StoreConfig.parse(workerData));
 const running = new Map<number, AbortController>();
 
-const perform = (request: Exclude<WorkerRequest, { kind: "abort" }>, signal: AbortSignal) => {
+type Work = Exclude<WorkerRequest, { kind: "abort" }>;
+
+const perform = (request: Work, store: ObjectStore, signal: AbortSignal) => {
   const tell = throttleProgress(
     (progress) => answer({ id: request.id, progress }),
     () => performance.now(),
@@ -51,7 +56,9 @@ parentPort?.on("message", (request: WorkerRequest) => {
   }
   const control = new AbortController();
   running.set(request.id, control);
-  perform(request, control.signal)
+  const calls = gatherStoreCalls((storeCalls) => answer({ id: request.id, storeCalls }));
+  perform(request, meterStore(opened, calls.note), control.signal)
+    .finally(calls.flush)
     .then(
       (result) => answer({ id: request.id, result }),
       (error: unknown) => answer({ id: request.id, error: encodeError(error) }),
