@@ -52,12 +52,16 @@ const XATTR_LIST_BYTES = 65_536;
 const cString = (path: Buffer): Buffer => Buffer.concat([path, Buffer.of(0)]);
 
 const fail = (call: string, target: FileTarget): never => {
+  throw systemError(call, target);
+};
+
+const systemError = (call: string, target: FileTarget): Error => {
   const errno = koffi.errno();
   const path = typeof target === "number" ? `descriptor ${target}` : target.toString();
   const code =
     Object.entries(osConstants.errno).find(([, value]) => value === errno)?.[0] ?? String(errno);
   const cause = Object.assign(new Error(`${call}: ${code}`), { code, errno, syscall: call, path });
-  throw code === "ENOENT" || code === "ELOOP"
+  return code === "ENOENT" || code === "ELOOP"
     ? cause
     : new TerminalError(`${call} ${path}: ${code}`, {
         code: "system-call-failed",
@@ -121,6 +125,7 @@ const timespecs = (timeNs: bigint): Buffer => {
 };
 
 export const linuxFileSystem: FileSystem = {
+  module: import.meta.url,
   statAt,
   listXattrs: (target) =>
     listNames(target).flatMap((name) => {
@@ -164,7 +169,15 @@ export const linuxFileSystem: FileSystem = {
   cloneFile,
   extentMap,
   punchHole,
-  syncFileSystem: (fd) => {
-    if (syncfs(fd) !== 0) fail("syncfs", fd);
-  },
+  syncFileSystem: (fd) =>
+    new Promise((resolve, reject) => {
+      syncfs.async(fd, (error: unknown, result: number) => {
+        if (error !== null) reject(error);
+        else if (result === 0) resolve();
+        else reject(systemError("syncfs", fd));
+      });
+    }),
 };
+
+/** The name by which the engine's threads find it. */
+export const fileSystem = linuxFileSystem;

@@ -4,6 +4,7 @@
  */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   DeleteObjectsCommand,
@@ -19,6 +20,7 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { contentMd5 } from "../volume/digest.ts";
 import { AmbiguousError, RetryableError } from "../volume/errors.ts";
 import type { ByteRange, ObjectInfo, ObjectStore } from "../volume/object-store.ts";
+import { readBody } from "./read-body.ts";
 import { isAbsent, isRetryable, isTaken, translateS3Error } from "./s3-errors.ts";
 
 export interface S3StoreOptions {
@@ -199,7 +201,10 @@ const getObject = async (
       new GetObjectCommand({ ...place, ...(Range !== undefined && { Range }) }),
       { abortSignal: signal },
     );
-    return (await found.Body?.transformToByteArray()) ?? new Uint8Array();
+    const { Body, ContentLength } = found;
+    return Body instanceof Readable
+      ? await readBody(Body, ContentLength)
+      : ((await Body?.transformToByteArray()) ?? new Uint8Array());
   } catch (error) {
     if (isAbsent(error)) return null;
     // A range that begins beyond the end: there are no bytes there.

@@ -10,7 +10,7 @@ type FileNotes = Omit<IndexedEntry, "entry">;
 const HAS_IDENTITY = 1;
 const HAS_BLOCKS = 2;
 const HAS_CLONE = 4;
-const IDENTITY_BYTES = 40;
+export const IDENTITY_BYTES = 40;
 
 export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer => {
   const parts: Buffer[] = [];
@@ -44,7 +44,7 @@ export const decodeFileNotes = (bytes: Buffer, count: number): FileNotes[] => {
   });
 };
 
-const encodeIdentity = (identity: FileIdentity): Buffer => {
+export const encodeIdentity = (identity: FileIdentity): Buffer => {
   const bytes = Buffer.allocUnsafe(IDENTITY_BYTES);
   bytes.writeBigUInt64LE(identity.dev, 0);
   bytes.writeBigUInt64LE(identity.ino, 8);
@@ -54,7 +54,7 @@ const encodeIdentity = (identity: FileIdentity): Buffer => {
   return bytes;
 };
 
-const decodeIdentity = (bytes: Buffer): FileIdentity => ({
+export const decodeIdentity = (bytes: Buffer): FileIdentity => ({
   dev: bytes.readBigUInt64LE(0),
   ino: bytes.readBigUInt64LE(8),
   size: bytes.readBigUInt64LE(16),

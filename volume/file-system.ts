@@ -30,6 +30,8 @@ export interface FileStat {
 export type FileTarget = Buffer | number;
 
 export interface FileSystem {
+  /** URL of a module that exports the same as `fileSystem`: threads can't be sent functions. */
+  readonly module: string;
   /**
    * The object of that name in an open directory, itself if it is a link. Throws with the errno as
    * `code`, as Node's own calls do.
@@ -49,8 +51,11 @@ export interface FileSystem {
     from: number,
     to: number,
   ): { readonly offset: number; readonly length: number } | null;
-  /** Writes back all dirty pages of the file system that the descriptor is on. */
-  syncFileSystem(fd: number): void;
+  /**
+   * Writes back all dirty pages of the file system that the descriptor is on. Rejects when that has
+   * failed at any time since the descriptor was opened.
+   */
+  syncFileSystem(fd: number): Promise<void>;
   /** Makes `toFd` share all data of `fromFd`, at one point in time. False: not on this file system. */
   cloneFile(fromFd: number, toFd: number): boolean;
   /** Where the file's data lie on the device, in file order, dirty pages written. Null: unknown. */

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FileSystem } from "./file-system.ts";
 import { openCursor } from "./index-cursor.ts";
 import { openIndex } from "./local-index.ts";
-import { sameIdentity } from "./scan/read-file.ts";
+import { sameIdentity } from "./scan/file-identity.ts";
 import { walk } from "./scan/walk.ts";
 
 export interface MeasureRequest {

@@ -73,7 +73,7 @@ export const writeSnapshot = async (
   signal: AbortSignal,
 ): Promise<SnapshotSummary> => {
   const { indexFile, store, prefix, epoch, attempt, snapshotId, fileSystem } = options;
-  const trustedBeforeNs = settleFileSystem(indexFile, fileSystem) - TICK_NS;
+  const trustedBeforeNs = (await settleFileSystem(indexFile, fileSystem)) - TICK_NS;
   const found = options.parent === null ? null : openIndex(options.parentIndexFile);
   const key = currentKey(options.keys ?? NO_KEYS);
   const isParent =
@@ -157,12 +157,12 @@ export const writeSnapshot = async (
  * The file system's own time, after which all that was written before is on disk: a page that is
  * written to later, even through a mapping, changes the file's ctime to this time or a later one.
  */
-const settleFileSystem = (indexFile: string, fileSystem: FileSystem): bigint => {
+const settleFileSystem = async (indexFile: string, fileSystem: FileSystem): Promise<bigint> => {
   const path = `${indexFile}.t0`;
   const fd = openSync(path, "w", 0o600);
   try {
     const { ctimeNs } = fstatSync(fd, { bigint: true });
-    fileSystem.syncFileSystem(fd);
+    await fileSystem.syncFileSystem(fd);
     return ctimeNs;
   } finally {
     closeSync(fd);

@@ -27,16 +27,21 @@ interface OpenDirectory {
   readonly entry: DirectoryEntry;
   /** Names that stood in it and that the snapshot has not named so far, as latin1 text. */
   readonly strays: Set<string>;
+  /** Files in it that are still to come. */
+  holds: number;
+  isLeft: boolean;
 }
 
 export interface Place {
-  /** A path through the parent's descriptor; valid until the next call of `enter`. */
+  /** A path through the parent's descriptor; valid until the next call of `enter`, or while held. */
   readonly at: Buffer;
   /** The same, as the system calls of the port want it. */
   readonly directoryFd: number;
   readonly name: Buffer;
   /** Something of exactly this name stands there from before. */
   readonly isThere: boolean;
+  /** Keeps the directory open and unfinished until the function it returns is called, once. */
+  hold(): () => void;
 }
 
 export interface DirectoryStack {
@@ -44,7 +49,7 @@ export interface DirectoryStack {
   enter(path: Buffer): Place;
   /** `isThere`: it may have something in it. */
   push(entry: DirectoryEntry, at: Buffer, isThere: boolean): void;
-  /** Finishes all directories that are still open, the root included. */
+  /** Finishes all directories that are still open and that nothing holds, the root included. */
   leaveAll(): void;
   /** Closes every descriptor; harmless to repeat. */
   closeAll(): void;
@@ -52,15 +57,29 @@ export interface DirectoryStack {
 
 export const openDirectoryStack = (root: string, fileSystem: FileSystem): DirectoryStack => {
   const stack: OpenDirectory[] = [];
+  const held = new Set<OpenDirectory>();
   let last: Buffer | null = null;
   let rootFd: number | null = openSync(root, DIRECTORY);
 
-  const leave = (): void => {
-    const directory = stack.at(-1);
-    if (directory === undefined) return;
+  const finishIfDone = (directory: OpenDirectory): void => {
+    if (!directory.isLeft || directory.holds > 0) return;
     finishDirectory(directory, fileSystem);
+    held.delete(directory);
     closeSync(directory.fd);
-    stack.pop();
+  };
+  const leave = (): void => {
+    const directory = stack.pop();
+    if (directory === undefined) return;
+    directory.isLeft = true;
+    held.add(directory);
+    finishIfDone(directory);
+  };
+  const holdOn = (directory: OpenDirectory) => (): (() => void) => {
+    directory.holds += 1;
+    return () => {
+      directory.holds -= 1;
+      finishIfDone(directory);
+    };
   };
   return {
     enter: (path) => {
@@ -70,7 +89,8 @@ export const openDirectoryStack = (root: string, fileSystem: FileSystem): Direct
       last = path;
       splitPath(path);
       if (path.length === 0 && rootFd !== null) {
-        return { at: throughFd(rootFd), directoryFd: rootFd, name: DOT, isThere: true };
+        const hold = () => () => undefined;
+        return { at: throughFd(rootFd), directoryFd: rootFd, name: DOT, isThere: true, hold };
       }
       const parent = path.subarray(0, Math.max(0, path.lastIndexOf("/")));
       const name = path.subarray(path.lastIndexOf("/") + 1);
@@ -78,19 +98,22 @@ export const openDirectoryStack = (root: string, fileSystem: FileSystem): Direct
       const directory = stack.at(-1);
       if (directory === undefined) throw refuseEntry(path, "lies in no directory of the snapshot");
       const isThere = directory.strays.delete(name.toString("latin1"));
-      return { at: throughFd(directory.fd, name), directoryFd: directory.fd, name, isThere };
+      const { fd } = directory;
+      const hold = holdOn(directory);
+      return { at: throughFd(fd, name), directoryFd: fd, name, isThere, hold };
     },
     push: (entry, at, isThere) => {
       const fd = openSync(at, DIRECTORY);
       const names = isThere ? readdirSync(throughFd(fd), { encoding: "buffer" }) : [];
       const strays = new Set(names.map((name) => name.toString("latin1")));
-      stack.push({ path: entry.path, fd, entry, strays });
+      stack.push({ path: entry.path, fd, entry, strays, holds: 0, isLeft: false });
     },
     leaveAll: () => {
       while (stack.length > 0) leave();
     },
     closeAll: () => {
-      for (const { fd } of stack.splice(0)) closeSync(fd);
+      for (const { fd } of [...stack.splice(0), ...held]) closeSync(fd);
+      held.clear();
       if (rootFd !== null) closeSync(rootFd);
       rootFd = null;
     },

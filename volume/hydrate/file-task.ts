@@ -19,10 +19,11 @@ import type { FileSystem } from "../file-system.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
 import { CLONE_BYTES_MIN, type Clones } from "../scan/clones.ts";
-import { identityOf } from "../scan/read-file.ts";
+import { identityOf } from "../scan/file-identity.ts";
 import type { FrameUse } from "../threads/jobs.ts";
-import { refuseEntry } from "./budget.ts";
+import { createAt } from "./create-at.ts";
 import { applyXattrs } from "./metadata.ts";
+import { corruptContent } from "./new-file.ts";
 import { copyBase, reopen, type Start, startAfresh } from "./start-file.ts";
 
 export interface FileTask {
@@ -79,7 +80,7 @@ export const openFile = (request: OpenFileRequest): FileTask => {
     }),
     noteWritten: ({ offset }, digests) => blocks.setRun(offset / blockBytes, digests),
     finish: () => {
-      if (blocks.digestFile(entry.size) !== entry.digest) throw corrupt(entry);
+      if (blocks.digestFile(entry.size) !== entry.digest) throw corruptContent(entry.path);
       // Always, and before the mode: it clears setuid.
       fchownSync(opened(), entry.uid, entry.gid);
       fchmodSync(opened(), entry.mode);
@@ -115,12 +116,7 @@ const openStart = (request: OpenFileRequest, blockBytes: number): Start => {
   const copied =
     baseDirectory === null ? null : copyBase(baseDirectory, at, old, entry.path, blockBytes);
   if (copied !== null) return copied;
-  try {
-    return startAfresh(openSync(at, CREATE, 0o600));
-  } catch (error) {
-    const isTwin = (error as NodeJS.ErrnoException).code === "EEXIST";
-    throw isTwin ? refuseEntry(entry.path, "stands twice in the snapshot") : error;
-  }
+  return startAfresh(createAt(entry.path, () => openSync(at, CREATE, 0o600)));
 };
 
 /** Cuts or grows the file, makes its new holes, and says what is missing still. */
@@ -148,10 +144,3 @@ const prepare = (
   }
   return { pieces, blocks };
 };
-
-const corrupt = (entry: FileEntry): TerminalError =>
-  new TerminalError(`${entry.path.toString()}: content does not match its digest`, {
-    code: "content-corrupt",
-    hint: "hydrate another snapshot, and verify the volume",
-    data: { path: entry.path.toString() },
-  });

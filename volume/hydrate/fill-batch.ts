@@ -4,9 +4,8 @@
  * the moment its last piece is written, so that few stay open.
  */
 
-import { DIGEST_BYTES } from "../block-digests.ts";
-import type { Extent, Frame } from "../entry.ts";
-import { sharedThreads } from "../threads/thread-pool.ts";
+import type { Frame } from "../entry.ts";
+import type { FileSystem } from "../file-system.ts";
 import {
   type FrameRange,
   type FrameSource,
@@ -14,6 +13,8 @@ import {
   openRequestSlots,
 } from "./fetch-frames.ts";
 import type { FileTask } from "./file-task.ts";
+import type { NewFileTask } from "./new-file-task.ts";
+import { type FrameUse, rawBytesOf, type WantedFrame, writeRange } from "./write-range.ts";
 
 const BATCH_BYTES = 48 * 2 ** 20;
 const BATCH_FILES = 1_024;
@@ -22,6 +23,8 @@ const BATCHES_MAX = 2;
 export interface FillBatch {
   /** Queues the file's pieces. Waits only while too much is under way. */
   add(task: FileTask): Promise<void>;
+  /** Queues a file that is written as a whole. */
+  addNew(task: NewFileTask): Promise<void>;
   /** Sends what is gathered on its way; settles when every file added so far is complete. */
   flush(): Promise<void>;
   /** Waits for what is under way and closes files that will not be completed. */
@@ -29,17 +32,14 @@ export interface FillBatch {
 }
 
 export interface FillBatchOptions extends FrameSource {
+  readonly fileSystem: FileSystem;
   readonly counts: { bytes: number; fetchedBytes: number };
+  readonly onWritten: (bytes: number) => void;
   readonly onProgress: () => void;
 }
 
-interface Use {
-  readonly task: FileTask;
-  readonly piece: Extent;
-}
-
 interface Batch {
-  readonly frames: Map<string, { readonly frame: Frame; readonly uses: Use[] }>;
+  readonly frames: Map<string, WantedFrame>;
   bytes: number;
   files: number;
 }
@@ -62,25 +62,22 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
     task.finish();
     counts.bytes += restBytes(task);
   };
-  const noteWritten = ({ task, piece }: Use, digests: Uint8Array): void => {
+  const noteWritten = ({ task, piece }: FrameUse, digests: Uint8Array): void => {
     const left = (missing.get(task) ?? 0) - 1;
     missing.set(task, left);
     task.noteWritten(piece, digests);
     counts.bytes += piece.length;
     if (left === 0) finish(task);
   };
+  const noteMade = ({ entry }: NewFileTask): void => {
+    counts.bytes += entry.size;
+  };
   const fill = async ({ frames }: Batch): Promise<void> => {
     const list = [...frames.values()].map(({ frame }) => frame);
     const use = async (range: FrameRange, bytes: Uint8Array): Promise<void> => {
-      const usesOf = (frame: Frame) => frames.get(nameOf(frame))?.uses ?? [];
-      const digests = await writeOut(options, range, bytes, usesOf);
-      let at = 0;
-      for (const one of range.frames.flatMap(usesOf)) {
-        const { length, blockBytes } = one.task.useOf(one.piece);
-        const end = at + Math.ceil(length / blockBytes) * DIGEST_BYTES;
-        noteWritten(one, digests.subarray(at, end));
-        at = end;
-      }
+      const wanted = range.frames.flatMap((frame) => frames.get(nameOf(frame)) ?? []);
+      await writeRange(options, { range, bytes, wanted }, { noteWritten, noteMade });
+      options.onWritten(rawBytesOf(range));
       options.onProgress();
     };
     const { fetchedBytes } = await fetchRanges(options, list, { slots, use }, signal);
@@ -97,20 +94,31 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
     batch = emptyBatch();
     while (running.length > BATCHES_MAX) await running.shift();
   };
+  const want = (frame: Frame, bytes: number): WantedFrame => {
+    const name = nameOf(frame);
+    const known = batch.frames.get(name) ?? { frame, uses: [], newFiles: [] };
+    batch.frames.set(name, known);
+    batch.bytes += bytes;
+    return known;
+  };
+  const sendIfFull = async (): Promise<void> => {
+    if (batch.bytes >= BATCH_BYTES || batch.files >= BATCH_FILES) await send();
+  };
   return {
     add: async (task) => {
       missing.set(task, task.pieces.length);
       if (task.pieces.length === 0) finish(task);
       batch.files += 1;
       for (const piece of task.pieces) {
-        const name = nameOf(piece.frame);
-        const known = batch.frames.get(name) ?? { frame: piece.frame, uses: [] };
-        known.uses.push({ task, piece });
-        batch.frames.set(name, known);
-        batch.bytes += piece.length;
-        if (batch.bytes >= BATCH_BYTES) await send();
+        want(piece.frame, piece.length).uses.push({ task, piece });
+        await sendIfFull();
       }
-      if (batch.files >= BATCH_FILES) await send();
+      await sendIfFull();
+    },
+    addNew: async (task) => {
+      batch.files += 1;
+      want(task.frame, task.entry.size).newFiles.push(task);
+      await sendIfFull();
     },
     flush: async () => {
       await send();
@@ -123,28 +131,6 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
       missing.clear();
     },
   };
-};
-
-/** Verified, unpacked and written by a thread, which gives the digests of all pieces' blocks. */
-const writeOut = (
-  { prefix, keys }: FrameSource,
-  range: FrameRange,
-  bytes: Uint8Array,
-  usesOf: (frame: Frame) => readonly Use[],
-): Promise<Uint8Array> => {
-  const frames = range.frames.map((frame) => ({
-    frame,
-    start: frame.offset - range.offset,
-    uses: usesOf(frame).map(({ task, piece }) => task.useOf(piece)),
-  }));
-  const work = range.frames.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
-  const { buffer } = bytes;
-  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
-  return sharedThreads.run<"fill-files">(
-    { kind: "fill-files", prefix, keys, bytes, frames },
-    work,
-    isOwn ? [buffer] : [],
-  );
 };
 
 const nameOf = (frame: Frame): string => `${frame.pack} ${frame.offset}`;

@@ -4,7 +4,7 @@
  * the call returns. After a failure the directory must not be used; a new call goes on where it ended.
  */
 
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sha256 } from "../digest.ts";
 import type { Entry } from "../entry.ts";
@@ -22,6 +22,7 @@ import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts"
 import { openSources } from "./open-sources.ts";
 import { openPlacer } from "./place-entries.ts";
 import { selectSubtree } from "./select-subtree.ts";
+import { openWriteBack } from "./write-back.ts";
 
 /** A tick of the file system's clock, twice: what is written later has a later ctime. */
 const SETTLE_MS = 25;
@@ -79,6 +80,7 @@ export const hydrate = async (
   checkSnapshot(snapshot, options.budget ?? HYDRATE_BUDGET);
   const sources = openSources(options);
   mkdirSync(directory, { recursive: true });
+  const disk = openWriteBack(directory, options.fileSystem);
   const clones = openClones(indexFile, snapshotId, options.fileSystem);
   const counts = { bytes: 0, fetchedBytes: 0, reusedBytes: 0, files: 0 };
   const placer = openPlacer(
@@ -92,6 +94,7 @@ export const hydrate = async (
       fileSystem: options.fileSystem,
       clones,
       counts,
+      onWritten: disk.note,
       onProgress: () => options.onProgress?.({ ...counts, bytesTotal: snapshot.bytes }),
     },
     signal,
@@ -131,7 +134,7 @@ export const hydrate = async (
     await placer.finish();
     while (pending.length > 0) await record();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
-    syncDirectory(directory, options.fileSystem);
+    await disk.finish();
     await sleep(SETTLE_MS, null, { signal });
     index.commit(new Map(snapshot.packs));
     sources.discard();
@@ -141,6 +144,7 @@ export const hydrate = async (
     throw translateSystemError(error, `hydrate of ${snapshotId}`);
   } finally {
     await placer.close();
+    await disk.close();
     for (const source of sources.indexes) source.close();
   }
   const { files, bytes, fetchedBytes, reusedBytes } = counts;
@@ -158,12 +162,3 @@ const countEntries = (segments: readonly PlacedSegment[]): number =>
 
 const sizeOf = (entries: readonly Entry[]): number =>
   entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
-
-const syncDirectory = (directory: string, fileSystem: FileSystem): void => {
-  const fd = openSync(directory, "r");
-  try {
-    fileSystem.syncFileSystem(fd);
-  } finally {
-    closeSync(fd);
-  }
-};

@@ -3,7 +3,11 @@ import type { Entry } from "../entry.ts";
 import type { FileSystem, FileTarget } from "../file-system.ts";
 
 /** Makes the object's attributes those of the entry. Attributes that are not in it are removed. */
-export const applyXattrs = (at: FileTarget, entry: Entry, fileSystem: FileSystem): void => {
+export const applyXattrs = (
+  at: FileTarget,
+  entry: Pick<Entry, "xattrs">,
+  fileSystem: FileSystem,
+): void => {
   const wanted = new Map(entry.xattrs.map(({ name, value }) => [name, value]));
   for (const { name, value } of fileSystem.listXattrs(at)) {
     const target = wanted.get(name);

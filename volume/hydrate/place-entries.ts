@@ -2,30 +2,23 @@
  * Puts the entries of a tree in their places, in tree order. Files are opened now and filled in
  * batches, because their bytes come from the store in ranges that many files share.
  */
-import {
-  chmodSync,
-  lchownSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
+import { chmodSync, lchownSync, lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { describeEntry } from "../content-digest.ts";
-import type { Entry, FileEntry } from "../entry.ts";
+import type { Entry, FifoEntry, FileEntry, SymlinkEntry } from "../entry.ts";
 import type { FileSystem } from "../file-system.ts";
 import type { FoundEntry, IndexCursor } from "../index-cursor.ts";
 import type { IndexedEntry } from "../local-index.ts";
 import type { Clones } from "../scan/clones.ts";
-import { sameIdentity } from "../scan/read-file.ts";
-import { isGone } from "../scan/walk.ts";
+import { sameIdentity } from "../scan/file-identity.ts";
 import { refuseEntry } from "./budget.ts";
+import { createAt } from "./create-at.ts";
 import { openDirectoryStack, type Place } from "./directory-stack.ts";
 import type { FrameSource } from "./fetch-frames.ts";
 import { type FileTask, openFile } from "./file-task.ts";
 import { openFillBatch } from "./fill-batch.ts";
+import { openLinks } from "./links.ts";
 import { applyXattrs } from "./metadata.ts";
-import { withParentOf } from "./open-below.ts";
+import { planNewFile } from "./new-file-task.ts";
 
 export interface PlacerOptions extends FrameSource {
   readonly directory: string;
@@ -35,6 +28,7 @@ export interface PlacerOptions extends FrameSource {
   readonly fileSystem: FileSystem;
   readonly clones: Clones;
   readonly counts: { files: number; bytes: number; fetchedBytes: number; reusedBytes: number };
+  readonly onWritten: (bytes: number) => void;
   readonly onProgress: () => void;
 }
 
@@ -53,6 +47,7 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
   const { directory, baseDirectory, known, fileSystem, clones, counts } = options;
   const stack = openDirectoryStack(directory, fileSystem);
   const batch = openFillBatch(options, signal);
+  const links = openLinks(directory, fileSystem);
   const placeFile = async (entry: FileEntry, place: Place, old: FoundEntry | null) => {
     const kept = baseDirectory === null ? keepUntouched(entry, place, old, fileSystem) : null;
     if (kept !== null) {
@@ -62,11 +57,23 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       if (kept.clone !== null) clones.keep(kept.clone);
       return () => kept;
     }
-    const task: FileTask = openFile({ ...place, entry, old, baseDirectory, fileSystem, clones });
     counts.files += 1;
+    const isNew = !place.isThere && (baseDirectory === null || old === null);
+    const planned = isNew ? planNewFile(entry, place, () => links.arrived(entry.path)) : null;
+    if (planned !== null) {
+      links.expect(planned);
+      await batch.addNew(planned);
+      return () => planned.result();
+    }
+    const task: FileTask = openFile({ ...place, entry, old, baseDirectory, fileSystem, clones });
     counts.reusedBytes += task.reusedBytes;
     await batch.add(task);
     return () => task.result();
+  };
+  const flush = async (): Promise<void> => {
+    const makeLinks = links.takeKept();
+    await batch.flush();
+    makeLinks();
   };
   return {
     place: async (entry) => {
@@ -79,14 +86,16 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       if (entry.type === "file") return placeFile(entry, place, old);
       if (entry.type === "directory") {
         stack.push(entry, place.at, placeDirectory(entry.path, place));
+      } else if (entry.type === "hardlink") {
+        links.place(entry, place);
       } else {
-        placeOther(entry, place, directory, fileSystem);
+        placeOther(entry, place, fileSystem);
       }
       return () => ({ entry, identity: null, blocks: null, clone: null });
     },
-    flush: () => batch.flush(),
+    flush,
     finish: async () => {
-      await batch.flush();
+      await flush();
       stack.leaveAll();
     },
     close: async () => {
@@ -101,7 +110,7 @@ const placeDirectory = (path: Buffer, { at, isThere }: Place): boolean => {
   if (path.length === 0) return true;
   if (isThere && lstatSync(at).isDirectory()) return true;
   if (isThere) rmSync(at);
-  create(path, () => mkdirSync(at, 0o700));
+  createAt(path, () => mkdirSync(at, 0o700));
   return false;
 };
 
@@ -120,41 +129,15 @@ const keepUntouched = (
 };
 
 const placeOther = (
-  entry: Exclude<Entry, { type: "file" | "directory" }>,
+  entry: SymlinkEntry | FifoEntry,
   { at, isThere }: Place,
-  root: string,
   fileSystem: FileSystem,
 ): void => {
   if (isThere) rmSync(at, { recursive: true });
-  if (entry.type === "hardlink") {
-    linkTo(root, entry, at);
-    return;
-  }
-  if (entry.type === "symlink") create(entry.path, () => symlinkSync(entry.target, at));
-  else create(entry.path, () => fileSystem.makeFifo(at, 0o600));
+  if (entry.type === "symlink") createAt(entry.path, () => symlinkSync(entry.target, at));
+  else createAt(entry.path, () => fileSystem.makeFifo(at, 0o600));
   lchownSync(at, entry.uid, entry.gid);
   if (entry.type === "fifo") chmodSync(at, entry.mode);
   applyXattrs(at, entry, fileSystem);
   fileSystem.setTimes(at, entry.mtimeNs);
-};
-
-/** On a file system that folds names, two entries can be one: never one written over the other. */
-const create = (path: Buffer, make: () => void): void => {
-  try {
-    make();
-  } catch (error) {
-    const isTwin = (error as NodeJS.ErrnoException).code === "EEXIST";
-    throw isTwin ? refuseEntry(path, "stands twice in the snapshot") : error;
-  }
-};
-
-const linkTo = (root: string, entry: Extract<Entry, { type: "hardlink" }>, at: Buffer): void => {
-  try {
-    withParentOf(root, entry.target, (existing) => {
-      if (!lstatSync(existing).isFile()) throw refuseEntry(entry.path, "links to what is no file");
-      create(entry.path, () => linkSync(existing, at));
-    });
-  } catch (error) {
-    throw isGone(error) ? refuseEntry(entry.path, "links to what is not in the snapshot") : error;
-  }
 };

@@ -3,7 +3,7 @@ import { closeSync, constants, copyFileSync, lstatSync, openSync, rmSync } from 
 import { type BlockDigests, blockBytesOf } from "../block-digests.ts";
 import type { Extent } from "../entry.ts";
 import type { FoundEntry } from "../index-cursor.ts";
-import { identityOf, sameIdentity } from "../scan/read-file.ts";
+import { identityOf, sameIdentity } from "../scan/file-identity.ts";
 import { isGone } from "../scan/walk.ts";
 import { withParentOf } from "./open-below.ts";
 

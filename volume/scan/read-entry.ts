@@ -8,7 +8,7 @@ import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
 import type { Clones } from "./clones.ts";
-import { identityOf, sameIdentity } from "./read-file.ts";
+import { identityOf, sameIdentity } from "./file-identity.ts";
 import { readThrough } from "./read-through-clone.ts";
 import { type Found, isGone, throughFd } from "./walk.ts";
 

@@ -2,7 +2,6 @@
  * Reads a file by blocks and hands on only the blocks that differ from the last snapshot. What is
  * unchanged keeps its place in the store.
  */
-import { fstatSync } from "node:fs";
 import {
   type BlockDigests,
   blockBytesOf,
@@ -16,7 +15,6 @@ import { type Replacement, replaceExtents } from "../extent-list.ts";
 import type { FileSystem } from "../file-system.ts";
 import { FRAME_BYTES_MAX } from "../frame.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
-import type { FileIdentity } from "../local-index.ts";
 import type { ChangedRange, Range } from "./changed-ranges.ts";
 import { digestParts } from "./digest-parts.ts";
 import { findData, partsToRead } from "./file-parts.ts";
@@ -48,25 +46,6 @@ export interface ReadFile {
   readonly blocks: BlockDigests;
   readonly changedBytes: number;
 }
-
-/** Of what is open, which may be of another kind than its name was when it was looked at. */
-export const identityOf = (fd: number): OpenIdentity => {
-  const stat = fstatSync(fd, { bigint: true });
-  const { dev, ino, size, ctimeNs, mtimeNs, nlink } = stat;
-  return { dev, ino, size, ctimeNs, mtimeNs, nlink, isFile: stat.isFile() };
-};
-
-export interface OpenIdentity extends FileIdentity {
-  readonly nlink: bigint;
-  readonly isFile: boolean;
-}
-
-export const sameIdentity = (a: FileIdentity, b: FileIdentity): boolean =>
-  a.dev === b.dev &&
-  a.ino === b.ino &&
-  a.size === b.size &&
-  a.ctimeNs === b.ctimeNs &&
-  a.mtimeNs === b.mtimeNs;
 
 /** The file open at `fd`. A file that shrinks while it is read reads as zeros from there on. */
 export const readFile = async (fd: number, options: ReadFileOptions): Promise<ReadFile> => {

@@ -8,8 +8,9 @@ import type { PhysicalExtent } from "../file-system.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import { type ChangedRange, changedRanges } from "./changed-ranges.ts";
 import { CLONE_BYTES_MIN } from "./clones.ts";
+import { identityOf } from "./file-identity.ts";
 import type { Reading } from "./read-entry.ts";
-import { identityOf, type KnownFile, type ReadFile, readFile } from "./read-file.ts";
+import { type KnownFile, type ReadFile, readFile } from "./read-file.ts";
 
 export interface ReadThrough {
   readonly read: ReadFile;

@@ -2,11 +2,14 @@
  * The work that costs a processor: hashing, compressing, checking, writing out. Plain functions of
  * bytes that any thread can run; what waits for the store or decides anything stands elsewhere.
  */
-import { writeSync } from "node:fs";
+import assert from "node:assert/strict";
 import { blockDigestsOf } from "../block-digests.ts";
 import { contentMd5, sha256 } from "../digest.ts";
 import type { Frame } from "../entry.ts";
+import { encodeIdentity } from "../file-notes.ts";
+import type { FileSystem } from "../file-system.ts";
 import { decodeFrame, type Encoding, encodeFrame } from "../frame.ts";
+import { type NewFile, writeAll, writeNewFile } from "../hydrate/new-file.ts";
 import type { DataKeys } from "../sealing.ts";
 
 /** A run of a frame's raw bytes whose blocks are to be hashed. */
@@ -62,7 +65,15 @@ export interface FillFilesJob {
     /** Where the frame stands in the bytes. */
     readonly start: number;
     readonly uses: readonly FrameUse[];
+    readonly newFiles: readonly NewFile[];
   }[];
+}
+
+export interface FilledFiles {
+  /** Of all uses' and then all new files' blocks, frame by frame, in the order of the job. */
+  readonly blocks: Uint8Array;
+  /** Of the new files, as `encodeIdentity` gives them, one after another. */
+  readonly identities: Uint8Array;
 }
 
 export type Job = EncodeFrameJob | DigestBlocksJob | DigestPackJob | FillFilesJob;
@@ -73,19 +84,19 @@ export interface JobResults {
   readonly "digest-blocks": Uint8Array;
   /** The value of a Content-MD5 header. */
   readonly "digest-pack": string;
-  /** Of all uses' blocks, in the order of the job. */
-  readonly "fill-files": Uint8Array;
+  readonly "fill-files": FilledFiles;
 }
 
 /** Throws what the work throws: TerminalError for damaged frames, system errors as they come. */
 export const performJob = <K extends Job["kind"]>(
   job: Extract<Job, { kind: K }>,
+  fileSystem: FileSystem | null,
 ): JobResults[K] => {
-  const results = perform(job);
+  const results = perform(job, fileSystem);
   return results as JobResults[K];
 };
 
-const perform = (job: Job): JobResults[Job["kind"]] => {
+const perform = (job: Job, fileSystem: FileSystem | null): JobResults[Job["kind"]] => {
   switch (job.kind) {
     case "encode-frame":
       return encode(job);
@@ -94,7 +105,8 @@ const perform = (job: Job): JobResults[Job["kind"]] => {
     case "digest-pack":
       return contentMd5(job.bytes);
     case "fill-files":
-      return fillFiles(job);
+      assert(fileSystem !== null, "files are filled with the system calls of a file system");
+      return fillFiles(job, fileSystem);
   }
 };
 
@@ -116,9 +128,13 @@ const encode = ({ raw, room, runs }: EncodeFrameJob): EncodedFrame => {
   };
 };
 
-const fillFiles = ({ bytes, frames, ...source }: FillFilesJob): Uint8Array => {
+const fillFiles = (
+  { bytes, frames, ...source }: FillFilesJob,
+  fileSystem: FileSystem,
+): FilledFiles => {
   const blocks: Buffer[] = [];
-  for (const { frame, start, uses } of frames) {
+  const identities: Buffer[] = [];
+  for (const { frame, start, uses, newFiles } of frames) {
     const stored = bytes.subarray(start, start + frame.storedBytes);
     const raw = decodeFrame(frame, stored, source);
     for (const { fd, fileOffset, offset, length, blockBytes } of uses) {
@@ -126,12 +142,11 @@ const fillFiles = ({ bytes, frames, ...source }: FillFilesJob): Uint8Array => {
       blocks.push(blockDigestsOf(piece, blockBytes));
       writeAll(fd, piece, fileOffset);
     }
+    for (const file of newFiles) {
+      const written = writeNewFile(file, raw, fileSystem);
+      blocks.push(written.blocks);
+      identities.push(encodeIdentity(written.identity));
+    }
   }
-  return Buffer.concat(blocks);
-};
-
-const writeAll = (fd: number, bytes: Buffer, offset: number): void => {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
-  }
+  return { blocks: Buffer.concat(blocks), identities: Buffer.concat(identities) };
 };

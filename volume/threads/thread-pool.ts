@@ -5,19 +5,32 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { RetryableError } from "../errors.ts";
+import type { FileSystem } from "../file-system.ts";
 import { decodeFailure, type Failure } from "./failures.ts";
 import { type Job, type JobResults, performJob } from "./jobs.ts";
 
 export interface ThreadPool {
   /**
    * Performs the job in a thread, or here and now where `bytes` of work are less than the way there
-   * costs. `transfer`: buffers that the caller gives up.
+   * costs.
    */
   run<K extends Job["kind"]>(
     job: Extract<Job, { kind: K }>,
     bytes: number,
-    transfer?: readonly ArrayBuffer[],
+    needs?: JobNeeds,
   ): Promise<JobResults[K]>;
+}
+
+export interface JobNeeds {
+  /** Buffers that the caller gives up. */
+  readonly transfer?: readonly ArrayBuffer[];
+  /** For jobs that make files; a thread gets it by its module. */
+  readonly fileSystem?: FileSystem;
+}
+
+export interface ThreadRequest {
+  readonly job: Job;
+  readonly fileSystemModule: string | null;
 }
 
 /** So much is hashed and compressed in a tenth of a millisecond, which a message there and back costs. */
@@ -78,17 +91,18 @@ export const openThreadPool = (threadsMax: number): ThreadPool => {
     run: <K extends Job["kind"]>(
       job: Extract<Job, { kind: K }>,
       bytes: number,
-      transfer: readonly ArrayBuffer[] = [],
+      { transfer = [], fileSystem }: JobNeeds = {},
     ) =>
       new Promise<JobResults[K]>((resolve, reject) => {
         if (bytes < BYTES_MIN) {
-          resolve(performJob<K>(job));
+          resolve(performJob<K>(job, fileSystem ?? null));
           return;
         }
         const { worker, waiting } = choose();
         waiting.push({ resolve: resolve as Waiting["resolve"], reject });
         worker.ref();
-        worker.postMessage(job, transfer);
+        const fileSystemModule = fileSystem?.module ?? null;
+        worker.postMessage({ job, fileSystemModule } satisfies ThreadRequest, transfer);
       }),
   };
 };

@@ -2,8 +2,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { parentPort } from "node:worker_threads";
+import type { FileSystem } from "../file-system.ts";
 import { encodeFailure } from "./failures.ts";
-import { type Job, performJob } from "./jobs.ts";
+import { performJob } from "./jobs.ts";
+import type { ThreadRequest } from "./thread-pool.ts";
 
 setFlagsFromString("--expose-gc");
 const collectYoung = runInNewContext("() => gc({ type: 'minor' })") as () => void;
@@ -15,12 +17,24 @@ const collectYoung = runInNewContext("() => gc({ type: 'minor' })") as () => voi
 const JOBS_PER_COLLECTION = 4;
 let jobs = 0;
 
-parentPort?.on("message", (job: Job) => {
+const fileSystemOf = async (module: string | null): Promise<FileSystem | null> => {
+  if (module === null) return null;
+  const { fileSystem } = (await import(module)) as { readonly fileSystem: FileSystem };
+  return fileSystem;
+};
+
+const perform = async ({ job, fileSystemModule }: ThreadRequest): Promise<void> => {
   try {
-    parentPort?.postMessage({ result: performJob(job) });
+    const result = performJob(job, await fileSystemOf(fileSystemModule));
+    parentPort?.postMessage({ result });
   } catch (error) {
     parentPort?.postMessage({ failure: encodeFailure(error) });
   }
   jobs += 1;
   if (jobs % JOBS_PER_COLLECTION === 0) collectYoung();
+};
+
+let last = Promise.resolve();
+parentPort?.on("message", (request: ThreadRequest) => {
+  last = last.then(() => perform(request));
 });
