@@ -3,8 +3,9 @@
  * still waits for it, write the result once, and only then tell the queue.
  */
 import { reportKey } from "../adapters/store-keys.ts";
-import { AmbiguousError, TerminalError } from "../volume/errors.ts";
+import { AmbiguousError, RetryableError, TerminalError } from "../volume/errors.ts";
 import type { Report } from "../workflows/deploy/messages.ts";
+import { isWayBack } from "../workflows/deploy/steps.ts";
 import { assignNode, type NodeAssignment } from "../workflows/node/assignment.ts";
 import type { Deploy, ProjectState } from "../workflows/record.ts";
 import { encodeJson } from "./json-object.ts";
@@ -24,8 +25,9 @@ export interface StepWork {
 export type StepFindings = Pick<Report, "volumes" | "containers" | "lease">;
 
 /**
- * Runs the step and reports it. A TerminalError is a result: the deploy takes its way back. Any
- * other error leaves the message to be delivered again.
+ * Runs the step and reports it. A TerminalError is a result: the deploy takes its way back. On that
+ * way there is nothing to fall back on: an obstacle is waited out, never reported. Any other error
+ * leaves the message to be delivered again.
  */
 export const runStep = async (
   ports: NodePorts,
@@ -86,6 +88,7 @@ const performOrFail = async (
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof TerminalError)) throw error;
+    if (isWayBack(work.step)) throw obstructed(work.step, error);
     const message = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
     return {
       atMs: ports.nowMs(),
@@ -95,6 +98,9 @@ const performOrFail = async (
     };
   }
 };
+
+const obstructed = (step: string, { message, code, hint }: TerminalError): RetryableError =>
+  new RetryableError(`${step} waits: ${message}`, { code, ...(hint !== undefined && { hint }) });
 
 /** Created once: of several tries of one step the first result stands. */
 const writeReport = async (

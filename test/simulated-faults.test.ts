@@ -6,6 +6,7 @@ import type { Installation, Outcome, SimulateOptions } from "./simulation/simula
 
 const { MACHINES } = await import("./simulation/scenario.ts");
 const { simulate } = await import("./simulation/simulate.ts");
+const { strike } = await import("./simulation/strike.ts");
 const { SECRET } = await import("./simulation/clients.ts");
 
 const MOVE_MS = 20_000;
@@ -124,6 +125,15 @@ test("28: a process of the host that holds the volume: the drain is aborted, and
   const { move: ended } = await move(faults);
   expect(ended.result).toBe("aborted");
   expect(ended.reason).toContain("still in use by process 1 (stranger, fd)");
+});
+
+// The first try's failure was reported; nothing read it, and it stood in the way of any second try.
+test("28: a process that holds what a failed version wrote: the way back waits for its end", async () => {
+  const stranger = { kind: "stranger", atMs: 0, node: "y", forMs: 60_000 } as const;
+  const also = when("unstarting", (installation) => strike(installation, stranger));
+  const { move: ended } = await move([], "sick", { also });
+  expect(ended.result).toBe("rolled-back");
+  expect(ended.endedAtMs - ended.startedAtMs).toBeGreaterThan(stranger.forMs);
 });
 
 test("32: a version that fails right after the commit is not rolled back: its data are newer", async () => {

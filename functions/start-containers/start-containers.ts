@@ -42,7 +42,7 @@ const startAll = async (
     if (!isReturn) Object.assign(hydrated, await bringIn(ports, work.state, orders, signal));
     const done: (StartedContainer & { readonly order: RunOrder })[] = [];
     for (const order of orders) {
-      const one = await tryStart(ports, work, order, isReturn, signal);
+      const one = await startContainer(ports, project, order, signal);
       done.push({ ...one, order, outcome: { ...one.outcome, orderedAtMs } });
       Object.assign(hydrated, one.hydrated);
     }
@@ -60,24 +60,6 @@ const startAll = async (
   const sessions = started.flatMap(({ lease }) => (lease === null ? [] : [lease]));
   const [lease] = sessions.sort((a, b) => a - b);
   return { volumes, containers, ...(lease !== undefined && { lease }) };
-};
-
-/** On the way back there is nothing to fall back on: an obstacle is waited out, never reported. */
-const tryStart = async (
-  ports: NodePorts,
-  work: StepWork,
-  order: RunOrder,
-  isReturn: boolean,
-  signal: AbortSignal,
-) => {
-  try {
-    return await startContainer(ports, work.state.project, order, signal);
-  } catch (error) {
-    if (isReturn && error instanceof TerminalError) {
-      throw new Error(`can't start ${order.container} again: ${error.message}`, { cause: error });
-    }
-    throw error;
-  }
 };
 
 const waitForHealth = async (

@@ -25,6 +25,12 @@ const STEP_KINDS: readonly StepKind[] = [
 export const stepKind = (step: string): StepKind | null =>
   STEP_KINDS.find((kind) => step.startsWith(`${kind}-`)) ?? null;
 
+/** Steps of a deploy that goes back already: nothing but their end leads on. */
+export const isWayBack = (step: string): boolean => {
+  const kind = stepKind(step);
+  return kind === "unstart" || kind === "return";
+};
+
 export const awaitAll = (step: string, nodes: Iterable<NodeId>): Await[] =>
   [...new Set(nodes)].sort().map((node) => ({ step, node }));
 
