@@ -39,6 +39,9 @@ export interface Copy {
 
 const markerPath = (copyPath: string): string => join(copyPath, "marker.json");
 
+/** Of a copy that is being deleted: what a crash leaves of it has no copy's name. */
+const GRAVE_SUFFIX = ".gone";
+
 const COPY_NAME = /^(live|sealed|branch)-e(\d+)$/;
 
 export const dataPath = (copyPath: string): string => join(copyPath, "data");
@@ -80,7 +83,10 @@ export interface NodeDisk {
   createEmpty(copyPath: string, nowMs: number): Promise<void>;
   /** Atomic and durable; refuses to replace an existing copy. */
   moveCopy(from: string, to: string): Promise<void>;
+  /** At once, or not at all: half a copy must not pass for what its marker says. */
   remove(copyPath: string): Promise<void>;
+  /** What a crash left of copies that were being removed. */
+  removeLeftovers(): Promise<void>;
   freeBytes(): Promise<number>;
 }
 
@@ -138,7 +144,16 @@ export const openNodeDisk = (root: string): NodeDisk => {
       await moveDurably(draft, copyPath);
     },
     moveCopy: moveDurably,
-    remove: (copyPath) => rm(copyPath, { recursive: true, force: true }),
+    remove: removeCopy,
+    removeLeftovers: async () => {
+      for (const project of await listDirectories(volumes)) {
+        for (const volume of await listDirectories(join(volumes, project))) {
+          const place = join(volumes, project, volume);
+          const graves = (await listDirectories(place)).filter((n) => n.endsWith(GRAVE_SUFFIX));
+          for (const name of graves) await rm(join(place, name), { recursive: true, force: true });
+        }
+      }
+    },
     freeBytes: async () => {
       const { bavail, bsize } = await statfs(root);
       return bavail * bsize;
@@ -170,6 +185,18 @@ const listCopies = async (path: string): Promise<Copy[]> => {
     });
   }
   return copies;
+};
+
+const removeCopy = async (copyPath: string): Promise<void> => {
+  const grave = `${copyPath}${GRAVE_SUFFIX}`;
+  await rm(grave, { recursive: true, force: true });
+  try {
+    await moveDurably(copyPath, grave);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  await rm(grave, { recursive: true, force: true });
 };
 
 const moveDurably = async (from: string, to: string): Promise<void> => {

@@ -65,6 +65,11 @@ export const measuresPrefix = (project: ProjectId): string => `projects/${projec
 export const measureKey = (project: ProjectId, requestId: string, node: NodeId): string =>
   `${measuresPrefix(project)}${requestId}.${node}.json`;
 
+/** What came of a request for a warm copy; whoever asked deletes it. */
+export const warmingsPrefix = (project: ProjectId): string => `projects/${project}/warmings/`;
+export const warmingKey = (project: ProjectId, requestId: string, volume: VolumeName): string =>
+  `${warmingsPrefix(project)}${requestId}.${volume}.json`;
+
 export const receiptKey = (project: ProjectId, deploy: DeployId): string =>
   `projects/${project}/deploys/${deploy}.json`;
 

@@ -29,7 +29,7 @@ import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createBackoff } from "./backoff.ts";
 import { createGateRegistry, type GateRegistry } from "./gate-registry.ts";
-import { listWarm } from "./heartbeat.ts";
+import { listCaches } from "./keep-cache-budget.ts";
 import { createLeaseKeeper, type LeaseKeeper } from "./lease-keeper.ts";
 import { meterVolumes } from "./meter-volumes.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
@@ -134,8 +134,10 @@ export const connectNode = (
     lease,
     bindAddress: config.node.bind,
     restarts: createBackoff(nowMs),
+    cacheBudgetBytes: config.node.cacheBudgetBytes,
     locks: createKeyedLock(),
     copies: new Map(),
+    warmings: new Map(),
     wrappingKeys: config.wrappingKeys,
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock: systemClock, name, spec, timeoutMs }, signal),
@@ -145,7 +147,7 @@ export const connectNode = (
     log,
   };
   metrics.watchCaches(async () =>
-    (await listWarm(ports)).reduce((sum, { bytes }) => sum + bytes, 0),
+    (await listCaches(ports)).reduce((sum, { bytes }) => sum + bytes, 0),
   );
   return { ports, volumes, lease };
 };

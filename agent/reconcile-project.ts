@@ -28,6 +28,8 @@ export interface AgentPorts extends NodePorts {
   readonly bootId: string;
   readonly bindAddress: string;
   readonly restarts: Backoff;
+  /** The most that warm copies may take; null: no limit. */
+  readonly cacheBudgetBytes: number | null;
 }
 
 /** Returns the state that was acted on, or null for a project that does not exist. */

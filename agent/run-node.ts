@@ -11,6 +11,7 @@ import { createHandler as createSnapshotHandler } from "../functions/snapshot-vo
 import { sqsBatch } from "../functions/sqs-batch.ts";
 import { createHandler as createStartHandler } from "../functions/start-containers/handler.ts";
 import { createHandler as createStopHandler } from "../functions/stop-containers/handler.ts";
+import { createWarmVolume } from "../functions/warm-volume/warm-volume.ts";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import { stepKind } from "../workflows/deploy/steps.ts";
 import { reachedPorts } from "../workflows/edge/routes.ts";
@@ -18,13 +19,15 @@ import type { ProjectId } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
+import { keepCacheBudget } from "./keep-cache-budget.ts";
 import { createSnapshotKeeper } from "./keep-snapshots.ts";
 import { localContext, localSqsEvent } from "./local-context.ts";
 import { type AgentPorts, reconcileProject } from "./reconcile-project.ts";
 import { refuseClone } from "./refuse-clone.ts";
 import { createBranchTeller } from "./tell-branches.ts";
 import { createBranchTender } from "./tend-branches.ts";
-import { tendCaches } from "./tend-caches.ts";
+import { createCacheTender } from "./tend-caches.ts";
+import { createStandbyTender } from "./tend-standbys.ts";
 
 /** A project in a deploy is looked at this often, should its messages be lost. */
 const WATCH_EVERY_MS = 2_000;
@@ -44,6 +47,9 @@ export const createNodeAgent = (
 ): NodeAgent => {
   const perform = createStepRunner(ports, signal);
   const measure = createMeasureVolume(ports);
+  const warm = createWarmVolume(ports, ports.cacheBudgetBytes);
+  const standbys = createStandbyTender(ports);
+  const caches = createCacheTender(ports);
   const branches = createBranchTeller(ports);
   const asked = createBranchTender(ports);
   const watched = new Set<ProjectId>();
@@ -52,15 +58,16 @@ export const createNodeAgent = (
     const state = await reconcileProject(ports, project, signal);
     if (state === null) return;
     keeper.note(state);
-    if (state.deploy === null) await tendCaches(ports, project, signal);
+    if (state.deploy === null) caches.tend(project, signal);
     for (const { deployId, step } of assignNode(state, ports.node).steps) {
       // Not awaited: a step may take hours, and reports by itself.
       perform(stepMessage(project, deployId, step)).catch((error: unknown) =>
         ports.log.error({ project, deploy: deployId, step, err: error }, "step.retried"),
       );
     }
+    const isWarm = standbys.tend(state, signal);
     const isTold = (await branches.tell(state, signal)) && (await asked.tend(state, signal));
-    if (isTold && isSettled(ports, state)) watched.delete(project);
+    if (isWarm && isTold && isSettled(ports, state)) watched.delete(project);
     else watched.add(project);
   };
   const lookSafely = (project: ProjectId): Promise<void> =>
@@ -72,6 +79,7 @@ export const createNodeAgent = (
     const message = NodeMessage.parse(JSON.parse(record.body));
     if (message.type === "node.hint") return look(message.project);
     if (message.type === "volume.measure") return measure(message, signal);
+    if (message.type === "volume.warm") return warm(message, signal);
     watched.add(message.project);
     await perform(message);
     await look(message.project);
@@ -95,35 +103,43 @@ export const createNodeAgent = (
       void lookSafely(ours.project);
     }
   };
-  const beat = async (): Promise<void> => {
-    // Until a heartbeat of this boot stands, the one of the boot before is nobody else's.
-    let hasBeaten = false;
-    while (!signal.aborted) {
-      if (hasBeaten) {
-        await refuseClone(ports, signal).catch((error: unknown) => {
-          if (error instanceof TerminalError && error.code === "node-cloned") throw error;
-        });
-      }
-      try {
-        await sendHeartbeat(ports, identity, signal);
-        hasBeaten = true;
-      } catch (error) {
-        if (!signal.aborted) ports.log.error({ err: error }, "heartbeat.failed");
-      }
-      await sleep(HEARTBEAT_EVERY_MS, signal);
-    }
-  };
   return {
     handleBatch: sqsBatch(handleRecord, (error) =>
       ports.log.error({ err: error }, "message.failed"),
     ),
     run: async () => {
+      await ports.disk.removeLeftovers();
       const known = await findProjects(ports, signal);
       await Promise.all(known.map(lookSafely));
-      const loops = [watch(), watchContainers(), beat(), keeper.run(sleep)];
+      const loops = [watch(), watchContainers(), keeper.run(sleep)];
+      loops.push(beat(ports, identity, sleep, signal), keepCacheBudget(ports, sleep, signal));
       await Promise.all(loops.map((loop) => loop.catch(ignoreAbort(signal))));
     },
   };
+};
+
+const beat = async (
+  ports: AgentPorts,
+  identity: NodeIdentity,
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> => {
+  // Until a heartbeat of this boot stands, the one of the boot before is nobody else's.
+  let hasBeaten = false;
+  while (!signal.aborted) {
+    if (hasBeaten) {
+      await refuseClone(ports, signal).catch((error: unknown) => {
+        if (error instanceof TerminalError && error.code === "node-cloned") throw error;
+      });
+    }
+    try {
+      await sendHeartbeat(ports, identity, signal);
+      hasBeaten = true;
+    } catch (error) {
+      if (!signal.aborted) ports.log.error({ err: error }, "heartbeat.failed");
+    }
+    await sleep(HEARTBEAT_EVERY_MS, signal);
+  }
 };
 
 const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {

@@ -1,20 +1,37 @@
 /**
- * Lets go of copies that nobody can need any more: of each volume the newest sealed copy stays as a
- * warm cache, and staging only while a deploy may use it. What the node sealed before it was given up is
+ * Lets go of copies that nobody can need any more: of each volume the copy that was brought up to date
+ * last stays as a warm cache, be it sealed or staged. What the node sealed before it was given up is
  * kept aside as a branch, and branches are never touched here.
  */
+import type { Copy } from "../adapters/node-disk.ts";
 import type { Epoch, ProjectId, VolumeName } from "../workflows/ids.ts";
 import { isGivenUp } from "../workflows/node/given-up.ts";
 import { isOwnEpoch } from "../workflows/node/own-copy.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 
+export interface CacheTender {
+  /** Begins it, unless it is under way: a copy that is being staged may keep it waiting for long. */
+  tend(project: ProjectId, signal: AbortSignal): void;
+}
+
+export const createCacheTender = (ports: AgentPorts): CacheTender => {
+  const running = new Set<ProjectId>();
+  return {
+    tend: (project, signal) => {
+      if (running.has(project)) return;
+      running.add(project);
+      tendCaches(ports, project, signal)
+        .catch((error: unknown) => {
+          if (!signal.aborted) ports.log.warn({ project, err: error }, "caches.postponed");
+        })
+        .finally(() => running.delete(project));
+    },
+  };
+};
+
 /** Under the staging lock, on a record read inside it: a deploy may begin to stage at any time. */
-export const tendCaches = (
-  ports: AgentPorts,
-  project: ProjectId,
-  signal: AbortSignal,
-): Promise<void> =>
+const tendCaches = (ports: AgentPorts, project: ProjectId, signal: AbortSignal): Promise<void> =>
   ports.locks.run(`stage ${project}`, async () => {
     const loaded = await ports.records.load(project, signal);
     if (loaded !== null && loaded.state.deploy === null) {
@@ -32,18 +49,20 @@ const dropSurplus = async (
     const copies = await ports.disk.listCopies(project, volume);
     const owned = state.volumes[volume];
     const isNeeded = (epoch: Epoch) => owned !== undefined && isOwnEpoch(owned, epoch);
-    const caches = copies
-      .filter(({ role, epoch }) => role === "sealed" && !isNeeded(epoch))
-      .sort((a, b) => b.epoch - a.epoch);
     // A sealed copy without a marker belongs to a drain that came to nothing; the next one decides.
-    const surplus = caches.filter(({ marker }) => marker?.snapshotId != null).slice(1);
-    const staging = copies.filter(({ role }) => role === "staging" && caches.length > 0);
-    for (const { path } of [...surplus, ...staging]) {
+    const caches = copies
+      .filter(({ role, epoch }) => role === "staging" || (role === "sealed" && !isNeeded(epoch)))
+      .filter(({ marker }) => marker?.snapshotId != null)
+      .sort((a, b) => writtenAt(b) - writtenAt(a) || b.epoch - a.epoch);
+    const broken = copies.filter(({ role, marker }) => role === "staging" && !marker?.snapshotId);
+    for (const { path } of [...caches.slice(1), ...(caches.length > 0 ? broken : [])]) {
       await ports.disk.remove(path);
       ports.log.info({ project, volume, path }, "cache.dropped");
     }
   }
 };
+
+const writtenAt = ({ marker }: Copy): number => marker?.writtenAtMs ?? 0;
 
 const keepGivenUp = async (
   { disk, node, log }: AgentPorts,

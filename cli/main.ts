@@ -35,6 +35,7 @@ import { statusCommand } from "./commands/status.ts";
 import { subscribersCommand } from "./commands/subscribers.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { volumesCommand } from "./commands/volumes.ts";
+import { warmCommand } from "./commands/warm.ts";
 import { EXIT } from "./exit-codes.ts";
 import { VERSION } from "./version.ts";
 
@@ -112,6 +113,7 @@ const parser = yargs(hideBin(process.argv))
   .command(subscribersCommand)
   .command(tokenCommand)
   .command(nodesCommand)
+  .command(warmCommand)
   .command(keyCommand)
   .command(doctorCommand)
   .completion("completion", "Print a completion script for bash or zsh")

@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import type { CaddySettings } from "../adapters/caddy-config.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
+import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
 
@@ -25,6 +26,13 @@ const labels = list.transform((items) =>
     }),
   ),
 );
+
+const size = z.string().transform((text, context) => {
+  const parsed = parseSize(text);
+  if (parsed.ok) return parsed.value;
+  context.addIssue("a number and a unit, or bytes: 20GB, 512m, 0");
+  return z.NEVER;
+});
 
 const ownName = (): NodeId =>
   NodeId.parse(
@@ -81,6 +89,8 @@ const Environment = z.object({
   BAGAGE_NODE_BIND: z.string().default("0.0.0.0"),
   /** Where edges reach this node's containers, on the same address; firewalls keep others away. */
   BAGAGE_NODE_DOOR_PORT: z.coerce.number().int().min(1).max(65_535).default(7_482),
+  /** The most that warm copies of volumes may take on this node: 20GB, or a count of bytes. */
+  BAGAGE_CACHE_BUDGET: size.optional(),
   /** key=value by comma, for placement constraints. */
   BAGAGE_NODE_LABELS: labels.default({}),
   /**
@@ -167,6 +177,7 @@ export interface Config {
     readonly labels: Readonly<Record<string, string>>;
     readonly dockerSocket: string;
     readonly leaseMs: number;
+    readonly cacheBudgetBytes: number | null;
   };
   readonly edge: {
     readonly id: NodeId;
@@ -230,6 +241,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       labels: e.BAGAGE_NODE_LABELS,
       dockerSocket: e.BAGAGE_DOCKER_SOCKET,
       leaseMs: e.BAGAGE_LEASE_S * 1_000,
+      cacheBudgetBytes: e.BAGAGE_CACHE_BUDGET ?? null,
     },
     edge: {
       id: e.BAGAGE_EDGE,

@@ -16,6 +16,7 @@ import {
 } from "../workflows/ids.ts";
 import { Branch, SnapshotRef } from "../workflows/record.ts";
 import { MeasureRequestId } from "./measure-volume/measure-result.ts";
+import { WarmRequestId } from "./warm-volume/warm-result.ts";
 
 const version = z.literal(1).default(1);
 
@@ -185,7 +186,22 @@ export const VolumeMeasure = z.strictObject({
 });
 export type VolumeMeasure = z.infer<typeof VolumeMeasure>;
 
-export const NodeMessage = z.discriminatedUnion("type", [StepMessage, NodeHint, VolumeMeasure]);
+/** Somebody wants a volume's newest snapshot at hand on the node. */
+export const VolumeWarm = z.strictObject({
+  type: z.literal("volume.warm"),
+  version,
+  project: ProjectId,
+  volume: VolumeName,
+  requestId: WarmRequestId,
+});
+export type VolumeWarm = z.infer<typeof VolumeWarm>;
+
+export const NodeMessage = z.discriminatedUnion("type", [
+  StepMessage,
+  NodeHint,
+  VolumeMeasure,
+  VolumeWarm,
+]);
 export type NodeMessage = z.infer<typeof NodeMessage>;
 
 /** A volume's published files are not those of its head: see what the record says, and mend it. */

@@ -122,6 +122,8 @@ export interface NodePorts {
   readonly locks: KeyedLock;
   /** Pre-copies under way, so that a drain does not wait for one that nobody needs any more. */
   readonly copies: Map<ProjectId, AbortController>;
+  /** Warm copies that are being brought, so that a deploy to this node does not wait for one. */
+  readonly warmings: Map<ProjectId, AbortController>;
   /** For projects whose data are sealed. */
   readonly wrappingKeys: WrappingKeys;
   readonly waitHealthy: (

@@ -110,13 +110,14 @@ export const readProgress = async (
   return found;
 };
 
-/** Deletes all of a project's, what a late step left of an earlier deploy included. */
+/** Deletes all of a project's, what a late step left of an earlier deploy included; or of one. */
 export const clearProgress = async (
   store: ObjectStore,
   project: ProjectId,
   signal: AbortSignal,
+  deployId?: DeployId,
 ): Promise<void> => {
   const keys: string[] = [];
-  for await (const { key } of store.list(progressPrefix(project), signal)) keys.push(key);
+  for await (const { key } of store.list(progressPrefix(project, deployId), signal)) keys.push(key);
   if (keys.length > 0) await store.delete(keys, signal);
 };

@@ -93,6 +93,8 @@ export const VolumeSettings = z.strictObject({
   beforeSnapshotIn: ContainerName.optional(),
   publish: z.literal("s3").optional(),
   from: z.string().startsWith("s3://").optional(),
+  /** How many other nodes keep the volume's newest snapshot at hand. Absent: none. */
+  standby: z.int().positive().optional(),
 });
 export type VolumeSettings = z.infer<typeof VolumeSettings>;
 

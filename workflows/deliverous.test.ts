@@ -109,7 +109,7 @@ deploy: { placement: { constraints: ["node.labels.zone == eu", "node.id!=n3"] } 
 test("every key of a volume", () => {
   const text = volume(
     `snapshot: every 15m, keep: { last: 3, daily: 7 }, before_snapshot: app flush, publish: s3,
-      from: s3://bucket/a b, on_node_loss: restore, max_pause: 5s`,
+      from: s3://bucket/a b, on_node_loss: restore, max_pause: 5s, standby: 1`,
   );
   expect(parse(text).volumes).toEqual({
     data: {
@@ -121,6 +121,7 @@ test("every key of a volume", () => {
       from: "s3://bucket/a b",
       onNodeLoss: "restore",
       maxPauseMs: 5_000,
+      standby: 1,
     },
   });
 });

@@ -18,4 +18,5 @@ export const newVolume = (settings: VolumeSettings, epoch: Epoch): VolumeState =
   tries: [],
   pins: [],
   source: null,
+  standbys: [],
 });

@@ -117,6 +117,8 @@ export const VolumeState = z.strictObject({
   pins: z.array(Pin).default([]),
   /** Of a clone: the snapshot that it began as, and to whose objects it may still refer. */
   source: VolumePlace.extend({ snapshotId: SnapshotId }).nullable().default(null),
+  /** Other nodes that keep its head at hand, as `standby` asks for. */
+  standbys: z.array(NodeId).default([]),
   /** Of a volume with `publish: s3`; absent or null: none of its files are in the bucket. */
   publication: Publication.nullable().optional(),
 });

@@ -121,9 +121,18 @@ const alive = (node: NodeId): TerminalError =>
     hint: `bagage node drain ${node}, or stop its agent first`,
   });
 
-export const nodeCommand: CommandModule = {
+export const nodeCommand: CommandModule<object, { cacheBudget: string | undefined }> = {
   command: "node",
   describe: "Run the agent of this Docker host; or drain, uncordon, forget a node",
-  builder: (yargs) => yargs.command(drainCommand).command(uncordonCommand).command(forgetCommand),
-  handler: runNode,
+  builder: (yargs) =>
+    yargs
+      .option("cacheBudget", {
+        type: "string",
+        describe: "The most that warm copies may take here, as 20GB; wins over BAGAGE_CACHE_BUDGET",
+      })
+      .command(drainCommand)
+      .command(uncordonCommand)
+      .command(forgetCommand),
+  handler: ({ cacheBudget }) =>
+    runNode(cacheBudget === undefined ? {} : { BAGAGE_CACHE_BUDGET: cacheBudget }),
 };

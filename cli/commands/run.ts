@@ -142,9 +142,9 @@ export const serveCommand: CommandModule = {
   },
 };
 
-/** The agent of this Docker host. */
-export const runNode = async (): Promise<void> => {
-  const config = readConfig(process.env);
+/** The agent of this Docker host; `settings` win over the environment. */
+export const runNode = async (settings: Readonly<Record<string, string>>): Promise<void> => {
+  const config = readConfig({ ...process.env, ...settings });
   await runNodePart(config, await openConnections(config, config.node.root), untilSignalled());
 };
 

@@ -41,7 +41,7 @@ export const volumesCommand: CommandModule<object, Arguments> = {
         name,
         volume.owner ?? "(detached)",
         `epoch ${volume.epoch}`,
-        `${volume.branches.length} branches`,
+        [`${volume.branches.length} branches`, ...describeStandbys(volume)].join(", "),
       ];
       const points = volume.snapshots.map((s) => [
         `  ${s.id}`,
@@ -55,6 +55,9 @@ export const volumesCommand: CommandModule<object, Arguments> = {
     process.stdout.write(`${formatTable([["VOLUME", "OWNER", "EPOCH", ""], ...rows])}\n`);
   },
 };
+
+const describeStandbys = ({ standbys }: VolumeState): string[] =>
+  standbys.length === 0 ? [] : [`standby ${standbys.join(", ")}`];
 
 /** Why the last snapshot outside a deploy did not come to be; nothing where it did. */
 const describeFailure = (last: SnapshotTry | undefined): string[][] =>

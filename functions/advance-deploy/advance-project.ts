@@ -11,6 +11,7 @@ import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
 import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
 import { type NodeId, type ProjectId, Revision } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
+import { concernsStandbys } from "../../workflows/placement/settle-standbys.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import {
@@ -24,9 +25,10 @@ import {
 import { hasSubscribers } from "../publish-events/publish-events.ts";
 import { claimHosts } from "./claim-hosts.ts";
 import { forgetProgress } from "./forget-progress.ts";
-import { archive, readReport, resolveDesired } from "./gather-inputs.ts";
+import { archive, readNodes, readReport, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
 import { hintOwners } from "./hint-owners.ts";
+import { hintStandbys } from "./hint-standbys.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
 import { readHeldLease } from "./read-lease.ts";
 import { readPending } from "./read-pending.ts";
@@ -120,6 +122,7 @@ const advanceOnce = async (
     await sendDuties(ports, findNewDuties(loaded.state, folded.state), signal);
     await hintNodes(ports, loaded.state, folded.state, signal);
     await hintOwners(ports, loaded.state, folded.state, signal);
+    await hintStandbys(ports, loaded.state, folded.state, signal);
     if (hasSubscribers(folded.state)) await hintEvents(ports, project, signal);
     await hintEdges(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
@@ -169,6 +172,9 @@ const foldInputs = async (
     if (duty.kind === "archive") fold(await archive(ports, state, duty, signal));
   }
   fold({ type: "time.passed", nowMs: ports.nowMs() });
+  if (concernsStandbys(state)) {
+    fold({ type: "nodes.seen", nodes: await readNodes(ports, signal), nowMs: ports.nowMs() });
+  }
   return { state, events, refusal };
 };
 

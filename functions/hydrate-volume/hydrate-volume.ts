@@ -27,6 +27,7 @@ export const createHydrateVolume =
           await refuseWithoutSpace(ports, work, signal);
           await pullImages(ports, work, signal);
         }
+        ports.warmings.get(work.state.project)?.abort();
         return ports.locks.run(`stage ${work.state.project}`, () =>
           stageVolumes(ports, work, signal),
         );

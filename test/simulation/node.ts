@@ -121,8 +121,10 @@ const portsOf = (site: Site, node: Node, process: Process, bootId: string): Agen
     lease: NO_LEASE,
     bindAddress: "0.0.0.0",
     restarts: createBackoff(nowMs),
+    cacheBudgetBytes: null,
     locks: createKeyedLock(),
     copies: new Map(),
+    warmings: new Map(),
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock, name, spec, timeoutMs }, signal),
     wrappingKeys: [],

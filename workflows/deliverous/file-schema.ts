@@ -24,6 +24,7 @@ const START_PERIOD = { minMs: 0, maxMs: 24 * 3_600_000 };
 /** Clients that wait for longer have given up. */
 const HOLD = { minMs: 0, maxMs: 600_000 };
 const DOMAINS_MAX = 64;
+const STANDBY_MAX = 3;
 const MAX_PAUSE = { minMs: 1, maxMs: 24 * 3_600_000 };
 
 /** Runs a parser as a zod transform: each flaw becomes an issue that carries its remedy. */
@@ -100,6 +101,12 @@ export const VolumeEntry = z.strictObject({
     .describe(
       "Refuse a deploy that is predicted to pause the container for longer. Default: no limit.",
     ),
+  standby: z
+    .int()
+    .min(1)
+    .max(STANDBY_MAX)
+    .optional()
+    .describe("How many other nodes keep its newest snapshot at hand. Default: none."),
 });
 export type VolumeEntry = z.infer<typeof VolumeEntry>;
 

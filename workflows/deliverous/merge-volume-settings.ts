@@ -19,6 +19,7 @@ const SETTINGS = [
   "from",
   "on_node_loss",
   "max_pause",
+  "standby",
 ] as const satisfies readonly SettingKey[];
 
 interface Given {
@@ -107,6 +108,7 @@ const toSettings = (
   }),
   ...(mount.publish !== undefined && { publish: mount.publish }),
   ...(mount.from !== undefined && { from: mount.from }),
+  ...(mount.standby !== undefined && { standby: mount.standby }),
 });
 
 const definedOf = <T extends object>(object: T) =>

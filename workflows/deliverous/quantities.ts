@@ -55,16 +55,20 @@ const SIZE_POWERS = ["", "k", "m", "g", "t"];
 const MEMORY_BYTES_MIN = 6 * 1024 ** 2;
 
 /** `512m`, `1.5gb`, `1GiB` or a count of bytes → bytes. Units are powers of 1024, as in Compose. */
-export const parseMemoryLimit = (size: string | number): Outcome<number> => {
+export const parseSize = (size: string | number): Outcome<number> => {
   const match = SIZE.exec(`${size}`);
-  if (match === null)
-    return refuse(`"${size}" is not a size`, "write a number and a unit: 512m, 2g");
-  const power = SIZE_POWERS.indexOf(`${match[2]}`.toLowerCase());
-  const bytes = Math.round(Number(match[1]) * 1024 ** power);
-  if (bytes < MEMORY_BYTES_MIN || !Number.isSafeInteger(bytes)) {
-    return refuse(`a memory limit of ${size} is out of bounds`, "write 6m or more");
-  }
-  return accept(bytes);
+  const power = SIZE_POWERS.indexOf(`${match?.[2]}`.toLowerCase());
+  const bytes = match === null ? Number.NaN : Math.round(Number(match[1]) * 1024 ** power);
+  return Number.isSafeInteger(bytes)
+    ? accept(bytes)
+    : refuse(`"${size}" is not a size`, "write a number and a unit: 512m, 2g");
+};
+
+export const parseMemoryLimit = (size: string | number): Outcome<number> => {
+  const parsed = parseSize(size);
+  return parsed.ok && parsed.value < MEMORY_BYTES_MIN
+    ? refuse(`a memory limit of ${size} is out of bounds`, "write 6m or more")
+    : parsed;
 };
 
 const CPUS_MAX = 1024;

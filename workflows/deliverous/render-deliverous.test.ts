@@ -100,6 +100,7 @@ const volumeSettings = merged(
       .filter((keep) => Object.values(keep).some((kept) => kept > 0)),
   ),
   optional("publish", fc.constant("s3")),
+  optional("standby", fc.integer({ min: 1, max: 3 })),
   optional("from", fc.constantFrom("s3://bucket", "s3://bucket/a b/c")),
 );
 

@@ -78,7 +78,7 @@ const renderDomain = ({ host, path, containerPort }: Domain): Record<string, unk
 });
 
 const toSettings = (settings: VolumeSettings): Record<string, unknown> => {
-  const { onNodeLoss, maxPauseMs, snapshotEveryMs, keep, publish, from } = settings;
+  const { onNodeLoss, maxPauseMs, snapshotEveryMs, keep, publish, from, standby } = settings;
   return {
     on_node_loss: onNodeLoss,
     ...(maxPauseMs !== undefined && { max_pause: renderDuration(maxPauseMs) }),
@@ -86,6 +86,7 @@ const toSettings = (settings: VolumeSettings): Record<string, unknown> => {
     ...(keep !== undefined && { keep }),
     ...(publish !== undefined && { publish }),
     ...(from !== undefined && { from }),
+    ...(standby !== undefined && { standby }),
   };
 };
 

@@ -60,6 +60,7 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   "volumes.from": "from: s3://bucket/prefix",
   "volumes.on_node_loss": "on_node_loss: restore",
   "volumes.max_pause": "max_pause: 5s",
+  "volumes.standby": "standby: 1",
 };
 
 /** Compose's keys that mean nothing here, and what to do about each. */

@@ -4,6 +4,7 @@
  * time and ids arrive with the input. A repeated or late input is `unchanged`, never an error.
  */
 import { changeKeys } from "../keys/change-keys.ts";
+import { settleStandbys } from "../placement/settle-standbys.ts";
 import { decidePublication } from "../publish/decide-publication.ts";
 import type { ProjectState } from "../record.ts";
 import { changeClone, changePins } from "../snapshots/change-clones.ts";
@@ -42,6 +43,8 @@ export const decide = (state: ProjectState, input: Input): Decision => {
       return receiveReport(state, input);
     case "time.passed":
       return passTime(state, input.nowMs);
+    case "nodes.seen":
+      return settleStandbys(state, input);
     case "deploy.cancelled":
       return cancelDeploy(state, input);
     case "node.lost":

@@ -100,6 +100,8 @@ export const Input = z.discriminatedUnion("type", [
     nowMs: z.int(),
   }),
   z.strictObject({ type: z.literal("time.passed"), nowMs: z.int() }),
+  /** The nodes as they are now, where volumes want standbys. */
+  z.strictObject({ type: z.literal("nodes.seen"), nodes: z.array(NodeStatus), nowMs: z.int() }),
   z.strictObject({ type: z.literal("deploy.cancelled"), deployId: DeployId, nowMs: z.int() }),
   /** An operator's word that a node will not come back, or that nothing runs on it. */
   z.strictObject({

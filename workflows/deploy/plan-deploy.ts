@@ -146,6 +146,8 @@ const placeGroups = (input: PlanInput, movers: readonly ContainerName[]): Placed
         name,
         owner: input.state.volumes[name]?.owner ?? null,
         bytes: input.state.volumes[name]?.head?.bytes ?? 0,
+        head: input.state.volumes[name]?.head?.id ?? null,
+        standbys: input.state.volumes[name]?.standbys ?? [],
       })),
       allowed: input.state.settings.nodes,
       constraints: input.state.settings.constraints,

@@ -1,16 +1,25 @@
 /** Chooses the node for a group of containers. Pure: what is known of the nodes comes in. */
 import type { ContainerSpec, PlacementConstraint } from "../container-spec.ts";
-import type { NodeId, ProjectId, VolumeName } from "../ids.ts";
+import type { NodeId, ProjectId, SnapshotId, VolumeName } from "../ids.ts";
 import type { NodeStatus } from "./node-status.ts";
 
 /** A heartbeat older than this says nothing about the node's present. */
 export const HEARTBEAT_STALE_MS = 60_000;
 
+export interface PlacedVolume {
+  readonly name: VolumeName;
+  readonly owner: NodeId | null;
+  readonly bytes: number;
+  /** The newest snapshot, and who keeps it at hand by the record's word. */
+  readonly head?: SnapshotId | null;
+  readonly standbys?: readonly NodeId[];
+}
+
 export interface PlacementRequest {
   readonly project: ProjectId;
   readonly containers: readonly ContainerSpec[];
   /** The volumes the group writes, and who writes them now. */
-  readonly volumes: readonly { name: VolumeName; owner: NodeId | null; bytes: number }[];
+  readonly volumes: readonly PlacedVolume[];
   /** Nodes the project may use; empty: all. */
   readonly allowed: readonly NodeId[];
   readonly constraints: readonly PlacementConstraint[];
@@ -32,7 +41,7 @@ export type Placement =
   | { readonly kind: "placed"; readonly node: NodeId }
   | { readonly kind: "unplaceable"; readonly reasons: readonly string[] };
 
-/** Data in place first, then a warm copy, then the emptiest node; ties go by name. */
+/** Data in place first, then a standby, a warm copy, the emptiest node; ties go by name. */
 export const chooseNode = (nodes: readonly NodeStatus[], request: PlacementRequest): Placement => {
   const candidates =
     request.target === undefined ? nodes : nodes.filter(({ node }) => node === request.target);
@@ -106,6 +115,11 @@ export const bytesToBring = (
 const isWarm = (node: NodeStatus, project: ProjectId, volume: VolumeName): boolean =>
   node.warm.some((w) => w.project === project && w.volume === volume);
 
+/** What it has is the newest snapshot itself. */
+const isFresh = (node: NodeStatus, project: ProjectId, { name, head }: PlacedVolume): boolean =>
+  head != null &&
+  node.warm.some((w) => w.project === project && w.volume === name && w.snapshotId === head);
+
 const meets = (
   node: NodeStatus,
   { subject, key, operator, value }: PlacementConstraint,
@@ -115,15 +129,20 @@ const meets = (
 };
 
 const compareNodes = (a: NodeStatus, b: NodeStatus, request: PlacementRequest): number => {
-  const owned = (n: NodeStatus) =>
-    request.volumes
-      .filter(({ owner }) => owner === n.node)
-      .reduce((sum, v) => sum + 1 + v.bytes, 0);
+  const sizeOf = (volumes: readonly PlacedVolume[]) =>
+    volumes.reduce((sum, { bytes }) => sum + 1 + bytes, 0);
+  const owned = (n: NodeStatus) => sizeOf(request.volumes.filter((v) => v.owner === n.node));
+  const standby = (n: NodeStatus) =>
+    sizeOf(request.volumes.filter((v) => v.standbys?.includes(n.node) ?? false));
   const warm = (n: NodeStatus) =>
-    request.volumes.filter(({ name }) => isWarm(n, request.project, name)).length;
+    sizeOf(request.volumes.filter(({ name }) => isWarm(n, request.project, name)));
+  const fresh = (n: NodeStatus) =>
+    sizeOf(request.volumes.filter((v) => isFresh(n, request.project, v)));
   return (
     owned(b) - owned(a) ||
+    standby(b) - standby(a) ||
     warm(b) - warm(a) ||
+    fresh(b) - fresh(a) ||
     a.containerCount - b.containerCount ||
     b.diskFreeBytes - a.diskFreeBytes ||
     (a.node < b.node ? -1 : 1)
