@@ -102,10 +102,11 @@ export interface AppOptions {
   readonly node: string | null;
   readonly port: number;
   readonly onNodeLoss?: "wait" | "restore";
+  readonly standby?: number;
 }
 
 /** The demonstration's application, in the form a user would write. */
-export const appFile = ({ tag, node, port, onNodeLoss }: AppOptions): string => `web:
+export const appFile = ({ tag, node, port, onNodeLoss, standby }: AppOptions): string => `web:
     image: bagage-demo:${tag}
     ports:
     - "${port}:8080"
@@ -121,7 +122,7 @@ export const appFile = ({ tag, node, port, onNodeLoss }: AppOptions): string => 
     - name: mes_data
       path: /var/lib/data
       on_node_loss: ${onNodeLoss ?? "wait"}
-`;
+${standby === undefined ? "" : `      standby: ${standby}\n`}`;
 
 /** Adds a note through the application's published port; its text is then acknowledged. */
 export const addNote = async (url: string, text: string): Promise<void> => {
