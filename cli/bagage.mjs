@@ -1,11 +1,7 @@
 #!/usr/bin/env node
-// Starts the command line on the locked Node of the installation, whichever Node found this file.
-import { spawnSync } from "node:child_process";
+// Starts the command line on the locked Node of the installation, whichever Node found this file. In
+// this very process, so that a service manager's signals reach the one that hands them on.
 import { fileURLToPath } from "node:url";
 
-const setup = fileURLToPath(new URL("../infra/setup.mjs", import.meta.url));
-const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-const { status } = spawnSync(process.execPath, [setup, main, ...process.argv.slice(2)], {
-  stdio: "inherit",
-});
-process.exit(status ?? 1);
+process.argv.splice(2, 0, fileURLToPath(new URL("./main.ts", import.meta.url)));
+await import("../infra/setup.mjs");
