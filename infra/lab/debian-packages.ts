@@ -21,6 +21,8 @@ export const CHAOS_PACKAGES = ["e2fsprogs", "libfaketime"];
 export const POSTGRES_PACKAGES = ["postgresql"];
 /** What the benchmarks hold the engine against, and file systems to run on. */
 export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
+/** Reads units as the machines that they are for do. */
+export const SYSTEMD_PACKAGES = ["systemd"];
 
 /** Clients that users of a project's bucket have. */
 export const S3_CLIENT_PACKAGES = ["awscli", "python3-swiftclient", "rclone", "s3cmd", "s3fs"];

@@ -2,8 +2,17 @@
  * ElasticMQ on the lab's `queue` host: the SQS-speaking broker that an installation of one's own
  * uses. Maven resolves it once into `.lab/elasticmq`; queues are made by whoever needs them.
  */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { runCommand } from "./command.ts";
 import { awaitDaemon, type DaemonSpec, startDaemon } from "./daemons.ts";
@@ -25,8 +34,9 @@ export interface ElasticMqSite {
   readonly jarDirectory: string;
 }
 
-const ELASTICMQ_VERSION = "1.6.14";
-const DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+/** As operators have them. */
+const POM = fileURLToPath(new URL("../elasticmq/pom.xml", import.meta.url));
+const CONFIGURATION = fileURLToPath(new URL("../elasticmq/elasticmq.conf", import.meta.url));
 const PORT = 9324;
 const REGION = "us-east-1";
 const READY_TIMEOUT_MS = 60_000;
@@ -37,14 +47,17 @@ export const fetchElasticMq = async (
   signal: AbortSignal,
 ): Promise<string> => {
   const parent = join(labsDirectory, "elasticmq");
-  const jarDirectory = join(parent, ELASTICMQ_VERSION);
+  const version = /<artifactId>elasticmq.*\s*<version>(.+)<\/version>/.exec(
+    readFileSync(POM, "utf8"),
+  );
+  const jarDirectory = join(parent, version?.[1] ?? "unknown");
   if (existsSync(jarDirectory)) return jarDirectory;
   mkdirSync(parent, { recursive: true });
   const work = mkdtempSync(join(parent, "fetch-"));
   try {
-    writeFileSync(join(work, "pom.xml"), POM);
+    copyFileSync(POM, join(work, "pom.xml"));
     const output = join(work, "jars");
-    const goal = `${DEPENDENCY_PLUGIN}:copy-dependencies`;
+    const goal = "dependency:copy-dependencies";
     const argv = ["mvn", "--batch-mode", "--quiet", goal, `-DoutputDirectory=${output}`] as const;
     await runCommand([...argv, "-DincludeScope=runtime"], { cwd: work }, signal);
     if (!existsSync(jarDirectory)) renameSync(output, jarDirectory);
@@ -60,8 +73,6 @@ export const startElasticMq = async (
   signal: AbortSignal,
 ): Promise<SqsDescription> => {
   const { namespace, address } = labHost(id, "queue");
-  const confFile = join(labDirectory, "elasticmq.conf");
-  writeFileSync(confFile, renderConf(address));
   const spec: DaemonSpec = {
     name: "elasticmq",
     namespace,
@@ -69,7 +80,7 @@ export const startElasticMq = async (
     argv: [
       "java",
       ...["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
-      `-Dconfig.file=${confFile}`,
+      ...[`-Dconfig.file=${CONFIGURATION}`, `-Dnode-address.host=${address}`],
       ...["-cp", join(jarDirectory, "*"), "org.elasticmq.server.Main"],
     ],
   };
@@ -82,32 +93,3 @@ export const startElasticMq = async (
   );
   return { endpoint, region: REGION, accessKeyId: "any", secretAccessKey: "any" };
 };
-
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>bagage</groupId>
-  <artifactId>lab</artifactId>
-  <version>1</version>
-  <dependencies>
-    <dependency>
-      <groupId>org.elasticmq</groupId>
-      <artifactId>elasticmq-server_2.13</artifactId>
-      <version>${ELASTICMQ_VERSION}</version>
-    </dependency>
-  </dependencies>
-</project>
-`;
-
-/** Strict limits: what AWS refuses (ten messages a batch, 256 KiB each) is refused here, too. */
-const renderConf = (address: string): string => `include classpath("application.conf")
-node-address { protocol = http, host = "${address}", port = ${PORT}, context-path = "" }
-rest-sqs {
-  enabled = true
-  bind-hostname = "${address}"
-  bind-port = ${PORT}
-  sqs-limits = strict
-}
-rest-stats.enabled = false
-aws { region = "${REGION}", accountId = "000000000000" }
-queues {}
-`;
