@@ -113,6 +113,7 @@ test("no secret stands in the template, and logs end some day", () => {
     expect(Object.keys(Variables)).not.toContain("BAGAGE_S3_SECRET_KEY");
     expect(Variables["BAGAGE_S3_SECRET_KEY_PARAMETER"]).toBe("/bagage/test/s3-secret-key");
     expect(Properties["Runtime"]).toBe("nodejs24.x");
+    expect(Properties["Architectures"]).toEqual(["arm64"]);
   }
   for (const { Properties } of ofType("AWS::Logs::LogGroup")) {
     expect(Properties["RetentionInDays"]).toBe(30);

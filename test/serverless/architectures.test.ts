@@ -1,0 +1,65 @@
+/** The same bundles for the other processor, under another stage; package.test.ts has the defaults. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildBundles } from "../../infra/build.ts";
+import { runCommand } from "../../infra/lab/command.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const signal = AbortSignal.timeout(240_000);
+const directory = mkdtempSync(join(tmpdir(), "bagage-architectures-"));
+const STAGE = "prod";
+
+interface Resource {
+  readonly Type: string;
+  readonly Properties: Record<string, unknown>;
+}
+
+beforeAll(async () => {
+  await buildBundles(join(ROOT, ".build", "functions"));
+  const osls = join(ROOT, "node_modules", "osls", "bin", "serverless.js");
+  const argv = [osls, "package", "--stage", STAGE, "--package", directory];
+  await promisify(execFile)(process.execPath, [...argv, "--param", "architecture=x86_64"], {
+    cwd: ROOT,
+    env: { PATH: process.env["PATH"], HOME: directory },
+  });
+}, 240_000);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const readFunctions = (): Resource[] => {
+  const file = join(directory, "cloudformation-template-update-stack.json");
+  const { Resources } = JSON.parse(readFileSync(file, "utf8")) as {
+    Resources: Record<string, Resource>;
+  };
+  return Object.values(Resources).filter(({ Type }) => Type === "AWS::Lambda::Function");
+};
+
+test("a parameter chooses the processor, and what a stage has is named after it", () => {
+  const functions = readFunctions();
+  expect(functions.length).toBeGreaterThanOrEqual(4);
+  for (const { Properties } of functions) {
+    expect(Properties["Architectures"]).toEqual(["x86_64"]);
+    expect(Properties["FunctionName"]).toMatch(/^bagage-prod-/);
+    const { Variables } = Properties["Environment"] as { Variables: Record<string, string> };
+    expect(Variables["BAGAGE_S3_SECRET_KEY_PARAMETER"]).toBe("/bagage/prod/s3-secret-key");
+  }
+});
+
+test("what is uploaded is a bundle and its source map: nothing in it is of one processor", async () => {
+  const archives = readdirSync(directory).filter((name) => name.endsWith(".zip"));
+  expect(archives).toHaveLength(readFunctions().length);
+  for (const archive of archives) {
+    const name = archive.replace(/\.zip$/, "");
+    const list = ["python3", "-m", "zipfile", "-l", join(directory, archive)] as const;
+    const listed = await runCommand([...list], {}, signal);
+    const files = listed.split("\n").flatMap((line) => /^\S+\.\S+/.exec(line)?.[0] ?? []);
+    expect(files.sort()).toEqual([
+      `.build/functions/${name}.mjs`,
+      `.build/functions/${name}.mjs.map`,
+    ]);
+  }
+});
