@@ -3,6 +3,7 @@ import * as z from "zod";
 import { TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import { openDirectoryObjectStore } from "./directory-object-store.ts";
+import { KeyFiles, type KeyPair, type LiveKeys, openKeyFiles } from "./live-keys.ts";
 import { openS3ObjectStore } from "./s3-object-store.ts";
 
 export const StoreConfig = z.strictObject({
@@ -11,10 +12,20 @@ export const StoreConfig = z.strictObject({
   region: z.string(),
   accessKeyId: z.string(),
   secretAccessKey: z.string(),
+  keyFiles: KeyFiles.optional(),
 });
 export type StoreConfig = z.infer<typeof StoreConfig>;
 
-export const openStore = async (config: StoreConfig): Promise<ObjectStore> => {
+export interface StoreKeys {
+  /** In place of those of the configuration. */
+  readonly keys?: LiveKeys;
+  readonly onKeys?: (keys: KeyPair) => void;
+}
+
+export const openStore = async (
+  config: StoreConfig,
+  { keys, onKeys }: StoreKeys = {},
+): Promise<ObjectStore> => {
   if (config.url.startsWith("file:")) {
     const directory = config.url.slice("file:".length).replace(/^\/\//, "");
     return openDirectoryObjectStore({ directory });
@@ -27,5 +38,10 @@ export const openStore = async (config: StoreConfig): Promise<ObjectStore> => {
     });
   }
   const { endpoints, region, accessKeyId, secretAccessKey } = config;
-  return openS3ObjectStore({ endpoints, region, bucket, accessKeyId, secretAccessKey });
+  const pair = { accessKeyId, secretAccessKey };
+  const live = keys ?? openKeyFiles(pair, config.keyFiles, onKeys);
+  return openS3ObjectStore({
+    ...{ endpoints, region, bucket, ...pair },
+    ...(live !== undefined && { keys: live }),
+  });
 };

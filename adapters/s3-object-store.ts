@@ -20,8 +20,10 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { contentMd5 } from "../volume/digest.ts";
 import { AmbiguousError, RetryableError } from "../volume/errors.ts";
 import type { ByteRange, ObjectInfo, ObjectStore } from "../volume/object-store.ts";
+import type { LiveKeys } from "./live-keys.ts";
 import { readBody } from "./read-body.ts";
 import { isAbsent, isRetryable, isTaken, translateS3Error } from "./s3-errors.ts";
+import { credentialsOf, retryRefused } from "./sdk-keys.ts";
 
 export interface S3StoreOptions {
   /** One or more gateways of the same store; the next one is used when one does not answer. */
@@ -30,6 +32,8 @@ export interface S3StoreOptions {
   readonly bucket: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Asked with each request, in place of the two above. */
+  readonly keys?: LiveKeys;
 }
 
 const SOCKETS_MAX = 32;
@@ -48,12 +52,13 @@ export interface S3ObjectStore extends ObjectStore {
   close(): void;
 }
 
-const createClient = (options: S3StoreOptions, endpoint: string): S3Client =>
-  new S3Client({
+const createClient = (options: S3StoreOptions, endpoint: string): S3Client => {
+  const { keys, accessKeyId, secretAccessKey } = options;
+  const client = new S3Client({
     endpoint,
     region: options.region,
     forcePathStyle: true,
-    credentials: { accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey },
+    credentials: keys === undefined ? { accessKeyId, secretAccessKey } : credentialsOf(keys),
     // Retries stand in this file, because a conditional write must not be repeated unseen.
     maxAttempts: 1,
     // RGW 16 accepts a wrong x-amz-checksum-crc32 but refuses a wrong Content-MD5, which each PUT has.
@@ -66,6 +71,11 @@ const createClient = (options: S3StoreOptions, endpoint: string): S3Client =>
       socketTimeout: IDLE_TIMEOUT_MS,
     }),
   });
+  if (keys !== undefined) {
+    client.middlewareStack.add(retryRefused(keys), { step: "initialize", name: "retryRefused" });
+  }
+  return client;
+};
 
 export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
   const clients = options.endpoints.map((endpoint) => createClient(options, endpoint));

@@ -11,6 +11,8 @@ import {
   SQSClient,
 } from "@aws-sdk/client-sqs";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
+import type { LiveKeys } from "./live-keys.ts";
+import { credentialsOf, retryRefused } from "./sdk-keys.ts";
 import { callSqs } from "./sqs-errors.ts";
 
 export interface SqsSettings {
@@ -21,6 +23,8 @@ export interface SqsSettings {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Hears of each request that goes out, retries included, by its action: `ReceiveMessage`. */
   readonly onCall?: (action: string) => void;
+  /** Asked with each request, in place of the credentials. */
+  readonly keys?: LiveKeys | undefined;
 }
 
 export interface Queue {
@@ -54,15 +58,17 @@ const VISIBILITY_TIMEOUT_S = 30;
 const DEAD_RETENTION_S = 14 * 24 * 3600;
 
 export const connectSqs = (settings: SqsSettings): SQSClient => {
+  const { region, endpoint, credentials, keys, onCall } = settings;
+  const given = keys === undefined ? credentials : credentialsOf(keys);
   const client = new SQSClient({
-    region: settings.region,
-    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
+    region,
+    ...(given !== undefined && { credentials: given }),
     // Brokers behind an endpoint name their queues by addresses that only they may know.
-    ...(settings.endpoint === undefined
-      ? {}
-      : { endpoint: settings.endpoint, useQueueUrlAsEndpoint: false }),
+    ...(endpoint !== undefined && { endpoint, useQueueUrlAsEndpoint: false }),
   });
-  const { onCall } = settings;
+  if (keys !== undefined) {
+    client.middlewareStack.add(retryRefused(keys), { step: "initialize", name: "retryRefused" });
+  }
   if (onCall === undefined) return client;
   // Below the SDK's retries, which stand in the same step with a higher priority.
   client.middlewareStack.add(

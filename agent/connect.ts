@@ -13,6 +13,7 @@ import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { readGuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
+import { type KeyPair, openKeyFiles } from "../adapters/live-keys.ts";
 import { meterStore } from "../adapters/meter-store.ts";
 import type { Metrics } from "../adapters/metrics.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
@@ -51,23 +52,28 @@ export interface ConnectOptions {
   readonly log: Logger;
   /** For a process that is asked for its numbers. */
   readonly metrics?: Metrics;
+  /** Told of keys of the store and the queue that take others' place. */
+  readonly onKeys?: (keys: KeyPair) => void;
 }
 
 /** The store, the records on it, and queues by name, created when they are first used. */
 export const connect = async (
   config: Config,
-  { workDirectory, log, metrics }: ConnectOptions,
+  { workDirectory, log, metrics, onKeys }: ConnectOptions,
 ): Promise<Connections> => {
-  const opened = await openStore(config.store);
+  const opened = await openStore(config.store, { ...(onKeys !== undefined && { onKeys }) });
   const store = metrics === undefined ? opened : meterStore(opened, metrics.storeCalled);
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
-  const { endpoint, region, credentials } = config.sqs;
+  const { endpoint, region, credentials, keyFiles } = config.sqs;
   const client = connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && { credentials }),
+    ...(credentials !== undefined && {
+      credentials,
+      keys: openKeyFiles(credentials, keyFiles, onKeys),
+    }),
     ...(metrics !== undefined && { onCall: metrics.queueCalled }),
   });
   const queues = new Map<string, Promise<Queue>>();

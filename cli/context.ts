@@ -1,6 +1,7 @@
 /** What every command begins with: the configuration, the connections, the end by Ctrl-C. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Logger } from "pino";
 import { createLogger } from "../adapters/log.ts";
 import type { LoadedRecord } from "../adapters/project-records.ts";
 import { type Connections, connect } from "../agent/connect.ts";
@@ -38,6 +39,21 @@ export const untilSignalled = (): AbortSignal => {
     process.once(name, () => control.abort(new Error(`stopped by ${name}`)));
   }
   return control.signal;
+};
+
+/**
+ * A service manager's word to take up what changed. Keys in files are taken up without it; here
+ * everything is read once more, so that a mistake shows now rather than at the next start.
+ */
+export const checkSettingsOnHangUp = (log: Logger): void => {
+  process.on("SIGHUP", () => {
+    try {
+      readConfig(process.env);
+      log.info("settings.read");
+    } catch (error) {
+      log.error({ err: error }, "settings.wrong");
+    }
+  });
 };
 
 export const openContext = async (): Promise<Context> => {

@@ -1,4 +1,5 @@
 /** The connections of a long-running process, counted, with a log that names no secret. */
+import type { KeyPair } from "../adapters/live-keys.ts";
 import { createLogger } from "../adapters/log.ts";
 import { createMetrics, type Metrics } from "../adapters/metrics.ts";
 import { type Connections, connect } from "../agent/connect.ts";
@@ -15,11 +16,14 @@ export const openConnections = async (
   config: Config,
   workDirectory: string,
 ): Promise<ProcessConnections> => {
+  const replaced = new Set<string>();
+  const onKeys = ({ secretAccessKey }: KeyPair) => replaced.add(secretAccessKey);
   const log = createLogger({
     level: config.logLevel,
     name: "bagage",
     secrets: () =>
       [
+        ...replaced,
         config.store.secretAccessKey,
         config.sqs.credentials?.secretAccessKey ?? "",
         config.spaces.admin?.secretAccessKey ?? "",
@@ -28,5 +32,5 @@ export const openConnections = async (
       ].filter((s) => s !== ""),
   });
   const metrics = createMetrics();
-  return { ...(await connect(config, { workDirectory, log, metrics })), metrics };
+  return { ...(await connect(config, { workDirectory, log, metrics, onKeys })), metrics };
 };

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import * as z from "zod";
 import type { CaddySettings } from "../adapters/caddy-config.ts";
+import type { KeyFiles } from "../adapters/live-keys.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
 import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
@@ -165,6 +166,8 @@ export interface Config {
     readonly credentials:
       | { readonly accessKeyId: string; readonly secretAccessKey: string }
       | undefined;
+    /** Where the credentials came from; read again when they change. */
+    readonly keyFiles: KeyFiles | undefined;
   };
   readonly listen: ListenAddress;
   readonly node: {
@@ -212,6 +215,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       region: e.BAGAGE_S3_REGION,
       accessKeyId: e.BAGAGE_S3_ACCESS_KEY,
       secretAccessKey: e.BAGAGE_S3_SECRET_KEY,
+      keyFiles: keyFilesOf(environment, "BAGAGE_S3"),
     },
     spaces: {
       endpoint: e.BAGAGE_SPACES_ENDPOINT ?? e.BAGAGE_S3_ENDPOINT[0] ?? AWS_S3_ENDPOINT,
@@ -229,6 +233,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
             secretAccessKey: e.BAGAGE_SQS_SECRET_KEY ?? "",
           }
         : undefined,
+      keyFiles: keyFilesOf(environment, "BAGAGE_SQS"),
     },
     listen: splitAddress(e.BAGAGE_LISTEN),
     node: {
@@ -262,6 +267,20 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     logLevel: e.BAGAGE_LOG_LEVEL,
     sweepMs: e.BAGAGE_SWEEP_S * 1_000,
   };
+};
+
+/** The files that a pair of keys is in, for the parts that the environment does not name themselves. */
+const keyFilesOf = (
+  environment: Readonly<Record<string, string | undefined>>,
+  prefix: string,
+): KeyFiles | undefined => {
+  const fileOf = (name: string): string | null =>
+    environment[name] === undefined ? (environment[`${name}_FILE`] ?? null) : null;
+  const accessKeyId = fileOf(`${prefix}_ACCESS_KEY`);
+  const secretAccessKey = fileOf(`${prefix}_SECRET_KEY`);
+  return accessKeyId === null && secretAccessKey === null
+    ? undefined
+    : { accessKeyId, secretAccessKey };
 };
 
 /** Values from `<NAME>_FILE`, where the name itself is not set. */

@@ -7,11 +7,12 @@ import { GetParametersCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { systemClock } from "../adapters/clock.ts";
 import { createEventSender } from "../adapters/event-sender.ts";
 import { createGitOverHttp } from "../adapters/git-over-http.ts";
+import { createLiveKeys, type LiveKeys } from "../adapters/live-keys.ts";
 import { createLogger } from "../adapters/log.ts";
 import { openStore } from "../adapters/open-store.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
-import { readConfig } from "./config.ts";
+import { type Config, readConfig } from "./config.ts";
 import type { ControlPorts } from "./control-ports.ts";
 import { writingsOf } from "./project-keys.ts";
 
@@ -44,7 +45,9 @@ export const fetchParameters = async (environment: Environment): Promise<Environ
 
 export const connectLambda = async (environment: Environment): Promise<ControlPorts> => {
   const config = readConfig(await fetchParameters(environment));
-  const store = await openStore(config.store);
+  const held = new Set<string>();
+  const keys = parameterKeys(environment, config, held);
+  const store = await openStore(config.store, { ...(keys !== undefined && { keys }) });
   const nowMs = () => systemClock.nowMs();
   const { endpoint, region, credentials } = config.sqs;
   const client = connectSqs({
@@ -71,9 +74,27 @@ export const connectLambda = async (environment: Environment): Promise<ControlPo
       level: config.logLevel,
       name: "bagage",
       secrets: () =>
-        [config.store.secretAccessKey, ...config.wrappingKeys.flatMap(writingsOf)].filter(
+        [config.store.secretAccessKey, ...held, ...config.wrappingKeys.flatMap(writingsOf)].filter(
           (secret) => secret !== "",
         ),
     }),
   };
 };
+
+/** A key that was replaced in the Parameter Store is used after so long, or once the old one is refused. */
+const PARAMETERS_EVERY_MS = 300_000;
+
+/** The store's keys where they are parameters; each that was used is added to `held`. */
+const parameterKeys = (
+  environment: Environment,
+  { store }: Config,
+  held: Set<string>,
+): LiveKeys | undefined =>
+  environment[`BAGAGE_S3_SECRET_KEY${PARAMETER_SUFFIX}`] === undefined
+    ? undefined
+    : createLiveKeys({
+        first: store,
+        read: async () => readConfig(await fetchParameters(environment)).store,
+        everyMs: PARAMETERS_EVERY_MS,
+        onKeys: ({ secretAccessKey }) => held.add(secretAccessKey),
+      });

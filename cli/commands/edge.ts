@@ -7,7 +7,7 @@ import type { Connections } from "../../agent/connect.ts";
 import { createEdge } from "../../agent/edge/run-edge.ts";
 import { type Config, readConfig } from "../../functions/config.ts";
 import { edgeQueue } from "../../functions/messages.ts";
-import { untilSignalled, withLocalQueue } from "../context.ts";
+import { checkSettingsOnHangUp, untilSignalled, withLocalQueue } from "../context.ts";
 import { openConnections } from "../open-connections.ts";
 import { VERSION } from "../version.ts";
 
@@ -48,6 +48,7 @@ export const edgeCommand: CommandModule = {
   handler: async () => {
     const config = withLocalQueue(readConfig(process.env));
     const connections = await openConnections(config, config.edge.root);
+    checkSettingsOnHangUp(connections.control.log);
     await runEdgePart(config, connections, { tcp: true }, untilSignalled());
   },
 };

@@ -19,7 +19,13 @@ import {
 import { CONTROL_QUEUE, nodeQueue, PUBLISH_QUEUE } from "../../functions/messages.ts";
 import { notFound, type OperationsPorts, withOperations } from "../../functions/operations.ts";
 import { assertStoreFit, probeStore } from "../../volume/probe-store.ts";
-import { LOCAL_QUEUE_KEYS, LOCAL_QUEUE_PORT, untilSignalled, withLocalQueue } from "../context.ts";
+import {
+  checkSettingsOnHangUp,
+  LOCAL_QUEUE_KEYS,
+  LOCAL_QUEUE_PORT,
+  untilSignalled,
+  withLocalQueue,
+} from "../context.ts";
 import { openConnections, type ProcessConnections } from "../open-connections.ts";
 import { VERSION } from "../version.ts";
 import { runEdgePart } from "./edge.ts";
@@ -137,6 +143,7 @@ export const serveCommand: CommandModule = {
     const config = readConfig(process.env);
     const signal = untilSignalled();
     const connections = await openConnections(config, config.node.root);
+    checkSettingsOnHangUp(connections.control.log);
     await refuseLyingStore(connections, signal);
     await runControlPart(config, connections, signal);
   },
@@ -145,7 +152,9 @@ export const serveCommand: CommandModule = {
 /** The agent of this Docker host; `settings` win over the environment. */
 export const runNode = async (settings: Readonly<Record<string, string>>): Promise<void> => {
   const config = readConfig({ ...process.env, ...settings });
-  await runNodePart(config, await openConnections(config, config.node.root), untilSignalled());
+  const connections = await openConnections(config, config.node.root);
+  checkSettingsOnHangUp(connections.control.log);
+  await runNodePart(config, connections, untilSignalled());
 };
 
 export const upCommand: CommandModule<object, { edge: boolean }> = {

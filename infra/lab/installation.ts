@@ -28,6 +28,8 @@ export interface InstallationOptions {
   readonly nodeLabels?: Readonly<Record<string, string>>;
   /** Settings of single nodes' agents, which win over all others. */
   readonly nodeSettings?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** A key of the store in files that every process reads, instead of the lab's own. */
+  readonly storeKeyFiles?: { readonly accessKey: string; readonly secretKey: string };
   /** Settings beside those of the store and the queue, for every process. */
   readonly environment?: Readonly<Record<string, string>>;
   /** What the nodes have otherwise, such as keys of their own. */
@@ -153,7 +155,7 @@ const nodeEnvironment = (node: LabNode, options: InstallationOptions) => ({
 
 const storeEnvironment = async (
   lab: Lab,
-  { store, name }: InstallationOptions,
+  { store, name, storeKeyFiles }: InstallationOptions,
   directory: string,
 ): Promise<Record<string, string>> => {
   if (store === "directory") return { BAGAGE_STORE: `file:${join(directory, "store")}` };
@@ -172,8 +174,12 @@ const storeEnvironment = async (
     BAGAGE_STORE: `s3://${bucket}`,
     BAGAGE_S3_ENDPOINT: endpoints.join(","),
     BAGAGE_S3_REGION: region,
-    BAGAGE_S3_ACCESS_KEY: accessKeyId,
-    BAGAGE_S3_SECRET_KEY: secretAccessKey,
+    ...(storeKeyFiles === undefined
+      ? { BAGAGE_S3_ACCESS_KEY: accessKeyId, BAGAGE_S3_SECRET_KEY: secretAccessKey }
+      : {
+          BAGAGE_S3_ACCESS_KEY_FILE: storeKeyFiles.accessKey,
+          BAGAGE_S3_SECRET_KEY_FILE: storeKeyFiles.secretKey,
+        }),
   };
 };
 
