@@ -114,3 +114,31 @@ test("a reader finds the newest revision without the hint, and with a hint that 
   await store.delete(["projects/p/record-latest"], signal);
   expect((await open(store).load(project, signal))?.rev).toBe(6);
 });
+
+test("22: a record with a key or a choice of a newer version is refused by name, and left untouched", async () => {
+  const store = createMemoryObjectStore();
+  const records = open(store);
+  const first = await records.save(project, null, state(0), signal);
+  const key = recordKey(project, Revision.parse(1));
+  const refusalOf = async (news: object): Promise<unknown> => {
+    const revision = {
+      ...{ schema: 1, rev: 1, writeId: randomUUID(), prevWriteId: first.writeId, writtenAtMs: 0 },
+      state: { ...state(1), ...news },
+    };
+    const body = Buffer.from(JSON.stringify(revision));
+    await store.put(key, body, {}, signal);
+    const refusal = await open(store)
+      .load(project, signal)
+      .catch(({ code, message }) => `${code}: ${message}`);
+    // Who read the revision before can't write over this one either.
+    await expect(records.save(project, first, state(2), signal)).rejects.toThrow("record 1 of p");
+    expect(await store.get(key, signal)).toEqual(body);
+    return refusal;
+  };
+  expect(await refusalOf({ isFrozen: true })).toBe(
+    "record-too-new: record 1 of p has what this version does not know: state.isFrozen",
+  );
+  const deploy = { phase: { name: "mirroring" } };
+  expect(await refusalOf({ deploy })).toMatch(/^record-too-new: .*state\.deploy\.phase/);
+  expect(await refusalOf({ epochCounter: "three" })).toMatch(/^record-malformed/);
+});

@@ -2,6 +2,7 @@
  * Project records on the object store: a chain of immutable revisions, each created once. This is
  * the only writer of records; what a revision may say is decided in workflows/.
  */
+import type * as z from "zod";
 import { AmbiguousError, ConflictError, RetryableError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import { type ProjectId, Revision } from "../workflows/ids.ts";
@@ -181,6 +182,13 @@ const parseRevision = (project: ProjectId, rev: Revision, body: Uint8Array): Rec
   }
   const parsed = RecordRevision.safeParse(json);
   if (!parsed.success) {
+    const news = parsed.error.issues.flatMap(newsIn);
+    if (news.length > 0) {
+      throw new TerminalError(
+        `record ${rev} of ${project} has what this version does not know: ${news.join(", ")}`,
+        { code: "record-too-new", hint: "upgrade this process; the record was left untouched" },
+      );
+    }
     throw new TerminalError(`record ${rev} of ${project} is not a record`, {
       code: "record-malformed",
       hint: "compare it with the revision before; records are never changed in place",
@@ -188,4 +196,19 @@ const parseRevision = (project: ProjectId, rev: Revision, body: Uint8Array): Rec
     });
   }
   return parsed.data;
+};
+
+/** Only this program writes records: a key or a choice that is not known here is a newer version's. */
+const newsIn = (issue: z.core.$ZodIssue): string[] => {
+  const place = issue.path.join(".");
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => [...issue.path, key].join("."));
+    case "invalid_value":
+      return [place];
+    case "invalid_union":
+      return [place, ...issue.errors.flat().flatMap(newsIn)].slice(0, 1);
+    default:
+      return [];
+  }
 };

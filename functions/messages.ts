@@ -1,6 +1,8 @@
 /**
  * Every message on a queue, in and out. Messages are hints: small, ids only, and whoever gets one
- * reads the record again. Events from outside (CI systems, scripts) come on the events queue.
+ * reads the record again. Events from outside (CI systems, scripts) come on the events queue. What a
+ * newer sender says beyond is left out; what would change the meaning of the rest raises the version,
+ * which an older receiver leaves to the others.
  */
 import * as z from "zod";
 import type { StepKind } from "../workflows/deploy/steps.ts";
@@ -71,7 +73,7 @@ export const ExternalEvent = z.discriminatedUnion("type", [
 export type ExternalEvent = z.infer<typeof ExternalEvent>;
 
 /** Look at a project: something was requested, reported, or is overdue. */
-export const ProjectHint = z.strictObject({
+export const ProjectHint = z.object({
   type: z.literal("project.hint"),
   version,
   project: ProjectId,
@@ -83,21 +85,21 @@ export const ProjectHint = z.strictObject({
 export type ProjectHint = z.infer<typeof ProjectHint>;
 
 /** A deploy ended: what only it needed can go. */
-export const GarbageHint = z.strictObject({
+export const GarbageHint = z.object({
   type: z.literal("garbage.hint"),
   version,
   project: ProjectId,
 });
 
 /** The record moved on: tell its subscribers. */
-export const EventsHint = z.strictObject({
+export const EventsHint = z.object({
   type: z.literal("events.hint"),
   version,
   project: ProjectId,
 });
 
 /** A node's lease object has news of what it guards; read it. */
-export const LeaseHeld = z.strictObject({
+export const LeaseHeld = z.object({
   type: z.literal("lease.held"),
   version,
   project: ProjectId,
@@ -105,7 +107,7 @@ export const LeaseHeld = z.strictObject({
 });
 
 /** The session of a node's lease was seen to its end. It stays over, however late this arrives. */
-export const LeaseExpired = z.strictObject({
+export const LeaseExpired = z.object({
   type: z.literal("lease.expired"),
   version,
   project: ProjectId,
@@ -115,23 +117,23 @@ export const LeaseExpired = z.strictObject({
 export type LeaseExpired = z.infer<typeof LeaseExpired>;
 
 /** A node keeps data aside, and says so until the record knows. */
-export const BranchKept = z.strictObject({
+export const BranchKept = z.object({
   type: z.literal("branch.kept"),
   version,
   project: ProjectId,
   volume: VolumeName,
-  branch: Branch,
+  branch: Branch.strip(),
 });
 
 /** A node has taken the snapshot of a branch that the record asks for. */
-export const BranchSaved = z.strictObject({
+export const BranchSaved = z.object({
   type: z.literal("branch.saved"),
   version,
   project: ProjectId,
   volume: VolumeName,
   node: NodeId,
   epoch: Epoch,
-  snapshot: SnapshotRef,
+  snapshot: SnapshotRef.strip(),
 });
 
 export const ControlMessage = z.discriminatedUnion("type", [
@@ -150,7 +152,7 @@ export const ControlMessage = z.discriminatedUnion("type", [
 export type ControlMessage = z.infer<typeof ControlMessage>;
 
 /** A node owes a deploy a step. The message's type names the function; the record says the rest. */
-export const StepMessage = z.strictObject({
+export const StepMessage = z.object({
   type: z.enum(["volume.snapshot", "volume.hydrate", "containers.stop", "containers.start"]),
   version,
   project: ProjectId,
@@ -171,14 +173,14 @@ export const STEP_FUNCTIONS = {
 } as const satisfies Record<StepKind, StepMessage["type"]>;
 
 /** The record moved on in a way that concerns the node: read it, and do what it says. */
-export const NodeHint = z.strictObject({
+export const NodeHint = z.object({
   type: z.literal("node.hint"),
   version,
   project: ProjectId,
 });
 
 /** A plan asks how large the project's volumes on the node are, and what of them is dirty. */
-export const VolumeMeasure = z.strictObject({
+export const VolumeMeasure = z.object({
   type: z.literal("volume.measure"),
   version,
   project: ProjectId,
@@ -205,7 +207,7 @@ export const NodeMessage = z.discriminatedUnion("type", [
 export type NodeMessage = z.infer<typeof NodeMessage>;
 
 /** A volume's published files are not those of its head: see what the record says, and mend it. */
-export const VolumePublish = z.strictObject({
+export const VolumePublish = z.object({
   type: z.literal("volume.publish"),
   version,
   project: ProjectId,
@@ -217,7 +219,7 @@ export type VolumePublish = z.infer<typeof VolumePublish>;
 export const PUBLISH_QUEUE = "bagage-publish";
 
 /** The ways into the project's containers may have changed. */
-export const EdgeHint = z.strictObject({
+export const EdgeHint = z.object({
   type: z.literal("edge.hint"),
   version,
   project: ProjectId,

@@ -13,7 +13,7 @@ import type { NodePorts, VolumeProgress } from "./node-ports.ts";
 import { createProgressRate } from "./progress-rate.ts";
 
 /** What a step does now: one volume, or the pull of one image. */
-export const StepProgress = z.strictObject({
+export const StepProgress = z.object({
   deployId: DeployId,
   step: z.string(),
   node: NodeId,

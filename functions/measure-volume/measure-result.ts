@@ -11,7 +11,7 @@ export const QUESTION_STALE_MS = 60_000;
 
 export const askedAtMs = (requestId: MeasureRequestId): number => Number.parseInt(requestId, 10);
 
-export const VolumeMeasureResult = z.strictObject({
+export const VolumeMeasureResult = z.object({
   files: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
   /** Changed, or possibly so, since `since`: at most what the next snapshot reads. */
@@ -22,7 +22,7 @@ export const VolumeMeasureResult = z.strictObject({
 });
 export type VolumeMeasureResult = z.infer<typeof VolumeMeasureResult>;
 
-export const MeasureResult = z.strictObject({
+export const MeasureResult = z.object({
   project: ProjectId,
   requestId: MeasureRequestId,
   node: NodeId,

@@ -22,26 +22,29 @@ import { Branch, Desired, HydrateSummary, type ProjectState, SnapshotRef } from 
 import { Pin, VolumePlace } from "../snapshots/snapshot-notes.ts";
 import { ContainerOutcome } from "./container-outcome.ts";
 
-/** What a node found for one volume in one step. */
-export const VolumeReport = z.strictObject({
-  snapshot: SnapshotRef.optional(),
+/**
+ * What a node found for one volume in one step. The node may be newer than who reads this, so that what
+ * it says beyond is left out, here and in all that nodes and control processes tell each other.
+ */
+export const VolumeReport = z.object({
+  snapshot: SnapshotRef.strip().optional(),
   changedBytes: z.int().nonnegative().optional(),
   durationMs: z.int().nonnegative().optional(),
-  hydrate: HydrateSummary.optional(),
-  branch: Branch.optional(),
+  hydrate: HydrateSummary.strip().optional(),
+  branch: Branch.strip().optional(),
 });
 export type VolumeReport = z.infer<typeof VolumeReport>;
 
 /** A step's result, written once per (deploy, step, node). A failure is a result too. */
-export const Report = z.strictObject({
+export const Report = z.object({
   project: ProjectId,
   deployId: DeployId,
   step: z.string(),
   node: NodeId,
   atMs: z.int(),
-  failure: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  failure: z.object({ code: z.string(), message: z.string() }).nullable(),
   volumes: z.record(VolumeName, VolumeReport),
-  containers: z.record(ContainerName, ContainerOutcome),
+  containers: z.record(ContainerName, ContainerOutcome.strip()),
   /** The session of the node's lease whose guard watches what it started. */
   lease: LeaseSession.optional(),
 });
@@ -55,7 +58,7 @@ export const Replacement = z.strictObject({
 });
 export type Replacement = z.infer<typeof Replacement>;
 /** What a node has to say of a snapshot outside a deploy: taken, or why not. Written once. */
-export const SnapshotReport = z.strictObject({
+export const SnapshotReport = z.object({
   project: ProjectId,
   volume: VolumeName,
   node: NodeId,
@@ -64,8 +67,8 @@ export const SnapshotReport = z.strictObject({
   /** Requests that it answers; none: it was due by the schedule. */
   requestIds: z.array(z.string()),
   atMs: z.int(),
-  snapshot: SnapshotRef.nullable(),
-  failure: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  snapshot: SnapshotRef.strip().nullable(),
+  failure: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 export type SnapshotReport = z.infer<typeof SnapshotReport>;
 

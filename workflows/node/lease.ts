@@ -6,7 +6,7 @@
 import * as z from "zod";
 import { LeaseSession, NodeId } from "../ids.ts";
 
-export const Lease = z.strictObject({
+export const Lease = z.object({
   node: NodeId,
   bootId: z.string(),
   session: LeaseSession,

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Epoch, NodeId, ProjectId, SnapshotId, VolumeName } from "../ids.ts";
 
-export const WarmVolume = z.strictObject({
+export const WarmVolume = z.object({
   project: ProjectId,
   volume: VolumeName,
   epoch: Epoch,
@@ -11,7 +11,7 @@ export const WarmVolume = z.strictObject({
 });
 export type WarmVolume = z.infer<typeof WarmVolume>;
 
-export const NodeStatus = z.strictObject({
+export const NodeStatus = z.object({
   node: NodeId,
   bootId: z.string(),
   version: z.string(),
@@ -28,7 +28,7 @@ export const NodeStatus = z.strictObject({
   diskFreeBytes: z.int().nonnegative(),
   containerCount: z.int().nonnegative(),
   /** Host ports that are taken, and by which project. */
-  ports: z.array(z.strictObject({ port: z.int(), project: z.string() })),
+  ports: z.array(z.object({ port: z.int(), project: z.string() })),
   warm: z.array(WarmVolume),
   /** Whose containers or data it has. */
   projects: z.array(ProjectId).optional(),
