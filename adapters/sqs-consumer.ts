@@ -8,7 +8,7 @@ import type { Message } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import { TerminalError } from "../volume/errors.ts";
 import { systemClock } from "./clock.ts";
-import { BATCH_MESSAGES_MAX, type Queue } from "./sqs.ts";
+import { BATCH_MESSAGES_MAX, isForgotten, type Queue } from "./sqs.ts";
 import { deleteMessages, hideMessages, receiveMessages } from "./sqs-messages.ts";
 
 export interface ConsumerOptions {
@@ -79,6 +79,7 @@ const poll = async (options: ConsumerOptions, signal: AbortSignal): Promise<void
     } catch (error) {
       if (signal.aborted) return;
       options.onError?.(error);
+      if (isForgotten(error)) await options.queue.makeAgain?.(signal).catch(() => {});
       await systemClock.sleep(backOffMs * (0.5 + Math.random()), signal).catch(() => {});
       backOffMs = Math.min(backOffMs * 2, POLL_BACK_OFF_MAX_MS);
     }

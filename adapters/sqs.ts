@@ -35,6 +35,8 @@ export interface Queue {
   readonly region: string;
   /** How long a received message stays hidden unless that is extended. */
   readonly visibilityTimeoutS: number;
+  /** Makes it again after its broker forgot it; absent where whoever opened it may not. Idempotent. */
+  readonly makeAgain?: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface QueueRequest {
@@ -100,6 +102,11 @@ export const openQueue = async (request: QueueRequest, signal: AbortSignal): Pro
     arn,
     region: arn.split(":")[3] ?? "",
     visibilityTimeoutS: Number(attributes["VisibilityTimeout"] ?? VISIBILITY_TIMEOUT_S),
+    ...(request.create === true && {
+      makeAgain: async (again) => {
+        await openQueue(request, again);
+      },
+    }),
   };
 };
 
@@ -114,7 +121,7 @@ const findUrl = async (
     );
     return answer.QueueUrl ?? null;
   } catch (error) {
-    if (error instanceof TerminalError && error.code === "queue-missing") return null;
+    if (isForgotten(error)) return null;
     throw error;
   }
 };
@@ -207,9 +214,17 @@ export const sendMessages = async (
   signal: AbortSignal,
 ): Promise<void> => {
   for (const batch of splitBatches(bodies.map(encodeBody))) {
-    await sendBatch(queue, batch, signal);
+    await sendBatch(queue, batch, signal).catch(async (error: unknown) => {
+      if (!isForgotten(error) || queue.makeAgain === undefined) throw error;
+      await queue.makeAgain(signal);
+      await sendBatch(queue, batch, signal);
+    });
   }
 };
+
+/** A broker that keeps its queues in memory began anew. */
+export const isForgotten = (error: unknown): boolean =>
+  error instanceof TerminalError && error.code === "queue-missing";
 
 /** ASCII alone: SQS refuses some characters, and brokers disagree about others. */
 export const encodeBody = (body: unknown): string =>

@@ -1,6 +1,6 @@
 /** What every SQS-speaking broker must do for the control plane; each test on queues of its own. */
 import { randomUUID } from "node:crypto";
-import type { SQSClient } from "@aws-sdk/client-sqs";
+import { DeleteQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSEvent } from "aws-lambda";
 import { expect, test } from "vitest";
 import {
@@ -201,6 +201,34 @@ export const describeQueue = (settings: () => SqsSettings): void => {
       () => receives !== "",
     );
     expect(receives).toBe("2");
+  });
+
+  test("a queue that its broker forgot is made again by who sends, and by who waits for messages", async () => {
+    const client = connect();
+    const [sending, waiting] = [await open(client), await open(client)];
+    const forget = ({ url }: Queue) => client.send(new DeleteQueueCommand({ QueueUrl: url }));
+    await forget(sending);
+    await sendMessage(sending, "a", signal);
+    expect(
+      await receiveMessages(sending, { messageCountMax: 1, waitTimeS: 1 }, signal),
+    ).toHaveLength(1);
+    const got: unknown[] = [];
+    const consuming = consumeUntil(
+      waiting,
+      async (event) => {
+        got.push(...bodies(event));
+      },
+      () => got.includes("b"),
+    );
+    await forget(waiting);
+    // By name, as another process would: nobody but the consumer may make it.
+    await expect
+      .poll(() => openQueue({ client, queue: waiting.name }, signal).catch(() => null), {
+        timeout: 60_000,
+      })
+      .not.toBeNull();
+    await sendMessage(await openQueue({ client, queue: waiting.name }, signal), "b", signal);
+    await consuming;
   });
 
   test("a stop lets a handler finish within its grace", async () => {
