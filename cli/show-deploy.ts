@@ -4,6 +4,7 @@ import type { StepProgress } from "../functions/step-progress.ts";
 import { pauseBudget } from "../workflows/deploy/copy-rounds.ts";
 import type { PhaseName } from "../workflows/deploy/deploy-phase.ts";
 import { explainGap } from "../workflows/deploy/explain-gap.ts";
+import type { OwedReplacement } from "../workflows/deploy/owed-replacement.ts";
 import { keysOf } from "../workflows/keys-of.ts";
 import type {
   CopyRound,
@@ -132,5 +133,11 @@ export const showProject = (
   ...(state.desired === null
     ? []
     : [`  waiting: ${state.desired.ref} (request ${state.desired.requestId})`]),
+  ...(state.owedReplacement === null || state.deploy !== null
+    ? []
+    : [`  ${showOwed(state.owedReplacement)}`]),
   ...(state.deploy === null ? state.history.slice(-1).flatMap(showEnded) : []),
 ];
+
+const showOwed = ({ node, containers, tries, dueAtMs }: OwedReplacement): string =>
+  `lost with ${node}: ${keysOf(containers).join(", ")}; tried ${tries} times elsewhere, again from ${formatTime(dueAtMs)}`;

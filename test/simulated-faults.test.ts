@@ -65,15 +65,13 @@ const when =
   };
 
 const troubled =
-  (trouble: "wrong-bytes" | "full", forMs: number) =>
+  (trouble: "busy" | "wrong-bytes" | "full", forMs: number) =>
   ({ site }: Installation): void =>
     void site.world.after(forMs, site.store.trouble(trouble, 1));
 
 test("6: a store that answers 503 for ten minutes changes no owner, and the work goes on", async () => {
-  const faults: Fault[] = [
-    { kind: "store", atMs: MOVE_MS + 2_000, trouble: "busy", share: 1, forMs: 600_000 },
-  ];
-  const { move: ended } = await move(faults, "good", { mendedAfterMs: 700_000 });
+  const also = when("copying", troubled("busy", 600_000));
+  const { move: ended } = await move([], "good", { also, mendedAfterMs: 700_000 });
   expect(ended.result).toBe("deployed");
   expect(ended.endedAtMs - ended.startedAtMs).toBeGreaterThan(600_000);
 });

@@ -15,4 +15,5 @@ export const newProject = (project: ProjectId, settings: ProjectSettings): Proje
   history: [],
   endedAttempts: [],
   encryption: null,
+  owedReplacement: null,
 });

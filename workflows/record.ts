@@ -7,6 +7,7 @@ import * as z from "zod";
 import { ContainerSpec, VolumeSettings } from "./container-spec.ts";
 import { ContainerOutcome } from "./deploy/container-outcome.ts";
 import { Phase } from "./deploy/deploy-phase.ts";
+import { OwedReplacement } from "./deploy/owed-replacement.ts";
 import {
   CommitId,
   ContainerName,
@@ -280,6 +281,8 @@ export const ProjectState = z.strictObject({
   endedAttempts: z.array(DeployId),
   /** Null: what the project stores is not sealed. */
   encryption: Encryption.nullable().default(null),
+  /** Null: nothing that a lost node ran waits for a place. */
+  owedReplacement: OwedReplacement.nullable().default(null),
 });
 export type ProjectState = z.infer<typeof ProjectState>;
 

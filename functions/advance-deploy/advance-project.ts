@@ -25,7 +25,7 @@ import {
 import { hasSubscribers } from "../publish-events/publish-events.ts";
 import { claimHosts } from "./claim-hosts.ts";
 import { forgetProgress } from "./forget-progress.ts";
-import { archive, readNodes, readReport, resolveDesired } from "./gather-inputs.ts";
+import { archive, readNodes, readReport, replaceAgain, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
 import { hintOwners } from "./hint-owners.ts";
 import { hintStandbys } from "./hint-standbys.ts";
@@ -168,6 +168,7 @@ const foldInputs = async (
       const resolved = await resolveDesired(ports, state, signal);
       fold(await claimHosts(ports, state, resolved, signal));
     }
+    if (duty.kind === "replace") fold(await replaceAgain(ports, duty, signal));
     if (duty.kind === "step") fold(await readReport(ports, duty, state, signal));
     if (duty.kind === "archive") fold(await archive(ports, state, duty, signal));
   }

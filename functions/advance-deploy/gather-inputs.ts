@@ -17,12 +17,14 @@ import { snapshotIsWhole } from "../../volume/snapshot-is-whole.ts";
 import { parseDeliverous } from "../../workflows/deliverous.ts";
 import type { Duty } from "../../workflows/deploy/duties.ts";
 import { type Input, Report } from "../../workflows/deploy/messages.ts";
+import { isDue } from "../../workflows/deploy/owed-replacement.ts";
 import type { SnapshotId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { NodeStatus } from "../../workflows/placement/node-status.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { encodeJson, readJsonObject } from "../json-object.ts";
+import { deployIdOf } from "../request-deploy.ts";
 
 type DutyOf<K extends Duty["kind"]> = Extract<Duty, { kind: K }>;
 
@@ -97,6 +99,20 @@ export const resolveDesired = async (
     if (error instanceof TerminalError) return refuse(error.message);
     throw error;
   }
+};
+
+/** Null before it is due. */
+export const replaceAgain = async (
+  ports: ControlPorts,
+  { project, owed }: DutyOf<"replace">,
+  signal: AbortSignal,
+): Promise<Input | null> => {
+  const nowMs = ports.nowMs();
+  if (!isDue(owed, nowMs)) return null;
+  const requestId = `replace.${owed.node}.${ports.newUuid()}`;
+  const deployId = deployIdOf(project, requestId);
+  const nodes = await readNodes(ports, signal);
+  return { type: "replacement.due", nowMs, replacement: { requestId, deployId, nodes } };
 };
 
 /** What each node last said of itself. */

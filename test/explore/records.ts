@@ -56,6 +56,8 @@ export const normalise = (state: ProjectState): ProjectState => ({
     ]),
   ),
   deploy: normaliseDeploy(state.deploy),
+  // Only a later try reads it, which is as the first one that a lost node leads to.
+  owedReplacement: null,
   history: state.history.map(ended).sort((a, b) => (a.requestId < b.requestId ? -1 : 1)),
   endedAttempts: [...state.endedAttempts].sort(),
 });

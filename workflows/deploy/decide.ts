@@ -24,6 +24,7 @@ import {
   UNCHANGED,
 } from "./messages.ts";
 import { receiveReport } from "./receive-report.ts";
+import { retryReplacement } from "./replace-lost.ts";
 import { resolveDeploy } from "./resolve-deploy.ts";
 import { abortDrain, undoDeploy } from "./undo.ts";
 
@@ -51,6 +52,8 @@ export const decide = (state: ProjectState, input: Input): Decision => {
       return loseNode(state, input);
     case "lease.expired":
       return expireLease(state, input);
+    case "replacement.due":
+      return retryReplacement(state, input);
     case "lease.held":
       return holdLease(state, input);
     case "branch.kept":
@@ -139,15 +142,18 @@ const cancelDeploy = (state: ProjectState, input: InputOf<"deploy.cancelled">): 
   }
   const deploy = state.deploy;
   if (deploy?.id !== deployId) return UNCHANGED;
+  // Whoever cancels a replacement does not want the next try either.
+  const isReplacement = deploy.request.trigger === "failover";
+  const freed = isReplacement ? { ...state, owedReplacement: null } : state;
   switch (deploy.phase.name) {
     case "copying":
       return changed(
-        endDeploy(state, deploy, { result: "cancelled", reason: "by request", nowMs }),
+        endDeploy(freed, deploy, { result: "cancelled", reason: "by request", nowMs }),
         event("deploy.cancelled", state, { deploy: deployId }),
       );
     case "draining":
       return changed(
-        abortDrain(state, deploy, "cancelled", "by request", nowMs),
+        abortDrain(freed, deploy, "cancelled", "by request", nowMs),
         event("deploy.cancelled", state, { deploy: deployId }),
       );
     default:

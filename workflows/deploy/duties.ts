@@ -7,6 +7,7 @@ import { keysOf } from "../keys-of.ts";
 import { mayPublish, owedPublication } from "../publish/owed-publication.ts";
 import type { ProjectState } from "../record.ts";
 import { liveWriter } from "../snapshots/live-writer.ts";
+import type { OwedReplacement } from "./owed-replacement.ts";
 
 export type Duty =
   /** Resolve and plan the desired deploy. */
@@ -26,6 +27,8 @@ export type Duty =
       readonly volume: VolumeName;
       readonly node: NodeId;
     }
+  /** Try again to bring back what a lost node ran, once that is due. */
+  | { readonly kind: "replace"; readonly project: ProjectId; readonly owed: OwedReplacement }
   /** Write the receipt of an ended deploy. */
   | { readonly kind: "archive"; readonly project: ProjectId; readonly deployId: DeployId }
   /** Bring a volume's files into the project's bucket, or out of it. */
@@ -40,10 +43,12 @@ export type Duty =
     };
 
 export const duties = (state: ProjectState): Duty[] => {
-  const { project, desired, deploy, history } = state;
+  const { project, desired, deploy, history, owedReplacement: owed } = state;
+  const canReplace = owed !== null && deploy === null && desired === null;
   const canPlan = desired !== null && (deploy === null || deploy.phase.name === "copying");
   return [
     ...(canPlan ? [{ kind: "plan" as const, project, requestId: desired.requestId }] : []),
+    ...(canReplace ? [{ kind: "replace" as const, project, owed }] : []),
     ...(deploy?.phase.awaits ?? []).map(({ step, node }) => ({
       kind: "step" as const,
       project,

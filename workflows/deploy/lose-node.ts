@@ -3,6 +3,7 @@
  * say, because the operator has been shown how much that is.
  */
 import type { ProjectState } from "../record.ts";
+import { findOwed } from "./find-owed.ts";
 import { detachFrom, forgetOnNode, undoOnNode, waiveAwaits } from "./give-up-node.ts";
 import { changed, type Decision, type InputOf, UNCHANGED } from "./messages.ts";
 import { replaceLost } from "./replace-lost.ts";
@@ -16,8 +17,11 @@ export const loseNode = (state: ProjectState, input: InputOf<"node.lost">): Deci
   const detached = detachFrom(waived, { node, nowMs, acceptedBy }, () => true);
   if (detached === state) return UNCHANGED;
   const event = { type: "node.lost", data: { project: state.project, node, acceptedBy } };
-  if (replacement === undefined || detached === waived) return changed(detached, event);
-  const place = { before: waived, after: detached, node, nowMs };
+  if (replacement === undefined) return changed(detached, event);
+  const place = { before: state, after: detached, node, nowMs };
   const replaced = replaceLost(place, replacement);
-  return replaced.kind === "begun" ? changed(replaced.state, event) : changed(detached, event);
+  if (replaced.kind === "begun") return changed(replaced.state, event);
+  // Once a node that fits is there, or the running deploy has ended.
+  const owedReplacement = findOwed(place) ?? detached.owedReplacement;
+  return changed({ ...detached, owedReplacement }, event);
 };

@@ -122,6 +122,12 @@ export const Input = z.discriminatedUnion("type", [
     nowMs: z.int(),
     replacement: Replacement,
   }),
+  /** Time for another try to bring back what a lost node ran. */
+  z.strictObject({
+    type: z.literal("replacement.due"),
+    nowMs: z.int(),
+    replacement: Replacement,
+  }),
   /** What a node's lease object says of this project: what its guard watches, in which session. */
   z.strictObject({
     type: z.literal("lease.held"),

@@ -19,6 +19,7 @@ import { answerRequests } from "../snapshots/request-snapshot.ts";
 import { foreseePause, needsAnotherRound, type Outlook, pauseBudget } from "./copy-rounds.ts";
 import type { Phase } from "./deploy-phase.ts";
 import { endDeploy } from "./end-deploy.ts";
+import { settleOwed } from "./find-owed.ts";
 import {
   COPY_DEADLINE_MS,
   DELTA_DEADLINE_MS,
@@ -248,6 +249,7 @@ const commit = (state: ProjectState, deploy: Deploy, epoch: Epoch, nowMs: number
     return { ...volume, head };
   });
   const containers = { ...stayed, ...moved };
-  const committed = { ...state, volumes, containers, commit: deploy.commit };
+  const owedReplacement = settleOwed(state.owedReplacement, deploy);
+  const committed = { ...state, volumes, containers, commit: deploy.commit, owedReplacement };
   return endDeploy(committed, deploy, { result: "deployed", reason: null, nowMs });
 };
