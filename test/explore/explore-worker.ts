@@ -1,9 +1,7 @@
 /** One exploration on a thread of its own. */
 import { parentPort } from "node:worker_threads";
 import { explore } from "./explore.ts";
-import { REAL_RULES } from "./rules.ts";
-import { findScenario } from "./scenarios.ts";
-import { findVariant } from "./variants.ts";
+import { openSubject } from "./subjects.ts";
 
 export interface Job {
   readonly scenario: string;
@@ -13,6 +11,5 @@ export interface Job {
 }
 
 parentPort?.on("message", ({ scenario, variant, statesMax }: Job) => {
-  const rules = variant === null ? REAL_RULES : findVariant(variant).rules();
-  parentPort?.postMessage(explore(findScenario(scenario), rules, statesMax));
+  parentPort?.postMessage(explore(openSubject(scenario, variant), statesMax));
 });

@@ -1,7 +1,5 @@
 /** Breadth first through everything that can happen in a scenario, to the first thing that must not. */
-import type { Rules } from "./rules.ts";
-import type { Scenario } from "./scenario.ts";
-import { createSpace, type Space } from "./space.ts";
+import type { ExploredSpace } from "./explored-space.ts";
 import { createEdgeList, createStateTable, type StateTable } from "./state-table.ts";
 
 export interface Explored {
@@ -23,9 +21,8 @@ export interface Breach {
   readonly story: readonly string[];
 }
 
-export const explore = (scenario: Scenario, rules: Rules, statesMax: number): Explored => {
+export const explore = (space: ExploredSpace, statesMax: number): Explored => {
   const began = performance.now();
-  const space = createSpace(scenario, rules);
   const table = createStateTable(space.width);
   const edges = createEdgeList();
   const state = new Uint32Array(space.width);
@@ -54,26 +51,18 @@ export const explore = (scenario: Scenario, rules: Rules, statesMax: number): Ex
     if (breach !== null) return end(breach, at, true);
     edges.endSource();
   }
-  const isServing = (index: number): boolean => {
-    table.read(index, state);
-    return space.isServing(state);
-  };
-  const isEnding = (index: number): boolean => {
-    table.read(index, state);
-    return space.isSettled(state);
-  };
-  const goals = [
-    ["L1: from here nothing can ever serve again", isServing],
-    ["L2: from here the request can never end", isEnding],
-  ] as const;
-  for (const [what, isGoal] of goals) {
+  for (const { otherwise, isReached } of space.goals) {
+    const isGoal = (index: number): boolean => {
+      table.read(index, state);
+      return isReached(state);
+    };
     const stuck = edges.canReach(isGoal, table.count()).indexOf(0);
-    if (stuck !== -1) return end(what, stuck, true);
+    if (stuck !== -1) return end(otherwise, stuck, true);
   }
   return end(null, 0, true);
 };
 
-const tellStory = (space: Space, table: StateTable, index: number): string[] => {
+const tellStory = (space: ExploredSpace, table: StateTable, index: number): string[] => {
   const path: number[] = [];
   for (let at = index; ; at = table.parentOf(at)) {
     path.unshift(at);

@@ -10,8 +10,7 @@ import { Worker } from "node:worker_threads";
 import type { Explored } from "./explore.ts";
 import type { Job } from "./explore-worker.ts";
 import { CHANGE_INVARIANTS, GOALS, MOVE_INVARIANTS, STATE_INVARIANTS } from "./invariants.ts";
-import { SCENARIOS } from "./scenarios.ts";
-import { VARIANTS } from "./variants.ts";
+import { BROKEN_RULES, SUBJECTS } from "./subjects.ts";
 
 const OPTIONS = {
   scenario: { type: "string" },
@@ -28,13 +27,13 @@ const WORKERS_MAX = 2;
 const { values } = parseArgs({ options: OPTIONS });
 const statesMax = Number(values.states);
 
-const scenarios = SCENARIOS.filter(
+const scenarios = SUBJECTS.filter(
   ({ name, nodes }) =>
     (values.scenario === undefined || values.scenario === name) &&
-    (values.nodes === undefined || Number(values.nodes) === Object.keys(nodes).length),
+    (values.nodes === undefined || Number(values.nodes) === nodes),
 );
 const isAll = values.scenario === undefined && values.nodes === undefined;
-const variants = VARIANTS.filter(({ name }) =>
+const variants = BROKEN_RULES.filter(({ name }) =>
   values.variant === undefined ? isAll : values.variant === name,
 );
 const jobs: Job[] = [
@@ -58,7 +57,7 @@ const tell = ({ scenario, variant }: Job, explored: Explored): void => {
     const extent = isComplete ? "to the end" : "BOUNDED: there is more that was not looked at";
     const counts = `${count(states)} states, ${count(transitions)} transitions, ${count(records)} records`;
     console.log(`${scenario}: ${counts}, ${seconds} s, ${extent}`);
-    console.log(`  ${SCENARIOS.find(({ name }) => name === scenario)?.says}`);
+    console.log(`  ${SUBJECTS.find(({ name }) => name === scenario)?.says}`);
     if (isComplete && breach === null) console.log(`  ends seen: ${explored.ends.join(", ")}`);
     if (breach !== null) console.log(`  BROKEN: ${breach.what}`);
   } else {

@@ -217,9 +217,3 @@ export const SCENARIOS: readonly Scenario[] = [
     mayRest: ({ containers }) => Object.keys(containers).length === 0,
   },
 ];
-
-export const findScenario = (name: string): Scenario => {
-  const found = SCENARIOS.find((scenario) => scenario.name === name);
-  if (found === undefined) throw new Error(`no scenario ${name}`);
-  return found;
-};

@@ -12,6 +12,7 @@ import {
   outdateStore,
 } from "./consequences.ts";
 import { type ControlOutcome, controlMoves, type Machine } from "./control-moves.ts";
+import type { ExploredSpace, Visit } from "./explored-space.ts";
 import { canonicalJson, createInterner, memoise } from "./interner.ts";
 import { CHANGE_INVARIANTS, STATE_INVARIANTS, serves, type View } from "./invariants.ts";
 import { nodeMoves } from "./node-moves.ts";
@@ -22,23 +23,9 @@ import { stepMoves } from "./step-moves.ts";
 import { createViews } from "./views.ts";
 import { type Budget, type NodeWorld, outdate, type StoreWorld } from "./world.ts";
 
-/** The next state's numbers (to be copied), the label's number, and what the move itself breaks. */
-export type Visit = (next: Uint32Array, label: number, breach: string | null) => void;
-
-export interface Space {
-  readonly width: number;
-  readonly start: () => Uint32Array;
+export interface Space extends ExploredSpace {
   readonly viewOf: (state: Uint32Array) => View;
-  readonly visitNext: (state: Uint32Array, visit: Visit) => void;
-  readonly check: (state: Uint32Array) => string | null;
-  readonly isServing: (state: Uint32Array) => boolean;
-  readonly isSettled: (state: Uint32Array) => boolean;
   readonly requestsLeft: (state: Uint32Array) => number;
-  readonly describe: (state: Uint32Array) => string;
-  readonly labelOf: (text: string) => number;
-  readonly labelText: (label: number) => string;
-  readonly recordCount: () => number;
-  readonly ends: () => string[];
 }
 
 const [RECORD, STORE, BUDGET, NODES] = [0, 1, 2, 3] as const;
@@ -239,11 +226,20 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
       }
       return null;
     },
-    isServing: (state) => serves(viewOf(state), isSick) || scenario.mayRest(viewOf(state).record),
-    isSettled: (state) => {
-      const { deploy, desired } = records.valueOf(word(state, RECORD));
-      return deploy === null && desired === null;
-    },
+    goals: [
+      {
+        otherwise: "L1: from here nothing can ever serve again",
+        isReached: (state) =>
+          serves(viewOf(state), isSick) || scenario.mayRest(viewOf(state).record),
+      },
+      {
+        otherwise: "L2: from here the request can never end",
+        isReached: (state) => {
+          const { deploy, desired } = records.valueOf(word(state, RECORD));
+          return deploy === null && desired === null;
+        },
+      },
+    ],
     requestsLeft: (state) => budgets.valueOf(word(state, BUDGET)).requests,
     describe: (state) => describeRecord(records.valueOf(word(state, RECORD))),
     labelOf: labels.idOf,

@@ -177,9 +177,3 @@ export const VARIANTS: readonly Variant[] = [
     rules: commitWithoutHealth,
   },
 ];
-
-export const findVariant = (name: string): Variant => {
-  const found = VARIANTS.find((variant) => variant.name === name);
-  if (found === undefined) throw new Error(`no variant ${name}`);
-  return found;
-};
