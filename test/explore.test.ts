@@ -16,17 +16,19 @@ const PINNED = [
   ["stay", 24_015],
   ["sick", 27_654],
   ["fail-over", 153_542],
+  ["collect-one", 3_265],
+  ["collect-slow", 12_583],
 ] as const;
 
 test.each(PINNED)(
   "all that can happen in %s is explored, and nothing is broken",
   (name, states) => {
-    const explored = explore(openSubject(name, null), STATES_MAX);
+    const explored = explore(openSubject(name, null), { statesMax: STATES_MAX });
     expect(explored.breach).toBeNull();
     expect(explored).toMatchObject({ isComplete: true, states });
   },
 );
 
 test.each(BROKEN_RULES)("$name is found out: $says", ({ scenario, name }) => {
-  expect(explore(openSubject(scenario, name), STATES_MAX).breach).not.toBeNull();
+  expect(explore(openSubject(scenario, name), { statesMax: STATES_MAX }).breach).not.toBeNull();
 });

@@ -42,6 +42,7 @@ export interface ControlScene {
   readonly canLose: boolean;
   readonly hasLeases: boolean;
   readonly failoversMax: number;
+  readonly alike: readonly string[];
 }
 
 export interface ControlOutcome {
@@ -100,7 +101,11 @@ const reportInputs = ({ record, store }: ControlScene): Labelled[] => {
   }));
 };
 
-const asReport = (record: ProjectState, deployId: DeployId, report: ReportWorld): Report => ({
+export const asReport = (
+  record: ProjectState,
+  deployId: DeployId,
+  report: ReportWorld,
+): Report => ({
   project: record.project,
   deployId,
   step: report.step,
@@ -167,10 +172,12 @@ const requestInputs = (scene: ControlScene): Labelled[] => {
   if (desired === null || push === undefined) return asked;
   const plan = resolved(push.id, push.letter, push.spec);
   if (plan.type !== "deploy.resolved") return asked;
-  const nodes = statuses(scene);
   return [
     ...asked,
-    { label: `the control plans ${push.id}`, input: { ...plan, nodes } },
+    ...statuses(scene).map((nodes) => ({
+      label: `the control plans ${push.id}, of ${nodes.map(({ node }) => node).join(", ")}`,
+      input: { ...plan, nodes },
+    })),
     {
       label: `git has no commit for ${push.id}`,
       input: {
@@ -227,8 +234,18 @@ const troubleInputs = ({ record, canCancel, canLose, machines }: ControlScene): 
   return troubles;
 };
 
-const statuses = ({ machines }: Pick<ControlScene, "machines">) =>
-  Object.entries(machines).flatMap(([name, { isOn }]) => (isOn ? [status(name as NodeId)] : []));
+/**
+ * The nodes that a plan knows of: all that are up; and, where some are alike, all but one of these, so
+ * that whichever of them is chosen by its name is not the only one that may be.
+ */
+const statuses = ({ machines, alike }: Pick<ControlScene, "machines" | "alike">) => {
+  const up = Object.entries(machines).flatMap(([name, { isOn }]) => (isOn ? [name as NodeId] : []));
+  return [null, ...alike].flatMap((without) =>
+    without === null || up.includes(without as NodeId)
+      ? [up.filter((node) => node !== without).map((node) => status(node))]
+      : [],
+  );
+};
 
 /** What lease objects say, and which sessions are over: also those that were over long ago. */
 const leaseInputs = (scene: ControlScene): Labelled[] => {
@@ -247,21 +264,20 @@ const leaseInputs = (scene: ControlScene): Labelled[] => {
       input: { type: "lease.held", node, session: session as LeaseSession, volumes },
     };
     if (made >= failoversMax) return [held];
-    const replacement = {
+    const named = {
       requestId: `failover-${made}`,
       deployId: `deploy-failover-${made}` as DeployId,
-      nodes: statuses(scene),
     };
-    return [
-      held,
-      ...over.map(
-        (s): Labelled => ({
+    const seen = over.flatMap((s) =>
+      statuses(scene).map((nodes): Labelled => {
+        const replacement = { ...named, nodes };
+        const session = s as LeaseSession;
+        return {
           label: `the control sees that session ${s} of ${name} is over`,
-          input: {
-            ...{ type: "lease.expired", node, session: s as LeaseSession, nowMs: NOW, replacement },
-          },
-        }),
-      ),
-    ];
+          input: { type: "lease.expired", node, session, nowMs: NOW, replacement },
+        };
+      }),
+    );
+    return [held, ...seen];
   });
 };

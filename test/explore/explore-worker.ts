@@ -8,8 +8,9 @@ export interface Job {
   /** Null: the real rules. */
   readonly variant: string | null;
   readonly statesMax: number;
+  readonly canMerge: boolean;
 }
 
-parentPort?.on("message", ({ scenario, variant, statesMax }: Job) => {
-  parentPort?.postMessage(explore(openSubject(scenario, variant), statesMax));
+parentPort?.on("message", ({ scenario, variant, ...extent }: Job) => {
+  parentPort?.postMessage(explore(openSubject(scenario, variant), extent));
 });

@@ -21,8 +21,15 @@ export interface Breach {
   readonly story: readonly string[];
 }
 
-export const explore = (space: ExploredSpace, statesMax: number): Explored => {
+export interface Extent {
+  readonly statesMax: number;
+  /** Whether states that are one but for names are taken for one. */
+  readonly canMerge?: boolean;
+}
+
+export const explore = (space: ExploredSpace, { statesMax, canMerge = true }: Extent): Explored => {
   const began = performance.now();
+  const merge = canMerge ? space.canonical : () => {};
   const table = createStateTable(space.width);
   const edges = createEdgeList();
   const state = new Uint32Array(space.width);
@@ -33,17 +40,30 @@ export const explore = (space: ExploredSpace, statesMax: number): Explored => {
     ms: Math.round(performance.now() - began),
     isComplete,
     ends: space.ends(),
-    breach: what === null ? null : { what, story: tellStory(space, table, index) },
+    breach: what === null ? null : { what, story: tellStory(space, merge, table, index) },
   });
-  table.add(space.start(), 0, space.labelOf("the beginning"));
+  /** Nothing was broken on the way. */
+  const endWith = (index: number, isComplete: boolean): Explored => {
+    const found = space.afterwards();
+    if (found === null) return end(null, index, isComplete);
+    for (let at = 0; at < table.count(); at += 1) {
+      table.read(at, state);
+      if (found.isIn(state)) return end(found.what, at, isComplete);
+    }
+    return end(found.what, 0, isComplete);
+  };
+  const first = space.start().slice();
+  merge(first);
+  table.add(first, 0, space.labelOf("the beginning"));
   for (let index = 0; index < table.count(); index += 1) {
-    if (table.count() >= statesMax) return end(null, index, false);
+    if (table.count() >= statesMax) return endWith(index, false);
     table.read(index, state);
     const broken = space.check(state);
     if (broken !== null) return end(broken, index, true);
     let breach: string | null = null;
     let at = index;
     space.visitNext(state, (next, label, wrong) => {
+      merge(next);
       const target = table.add(next, index, label);
       edges.push(target);
       if (wrong !== null && breach === null) [breach, at] = [wrong, index];
@@ -59,22 +79,37 @@ export const explore = (space: ExploredSpace, statesMax: number): Explored => {
     const stuck = edges.canReach(isGoal, table.count()).indexOf(0);
     if (stuck !== -1) return end(otherwise, stuck, true);
   }
-  return end(null, 0, true);
+  return endWith(0, true);
 };
 
-const tellStory = (space: ExploredSpace, table: StateTable, index: number): string[] => {
+/** The path once more from the beginning, so that every name means the same all along. */
+const tellStory = (
+  space: ExploredSpace,
+  merge: (state: Uint32Array) => void,
+  table: StateTable,
+  index: number,
+): string[] => {
   const path: number[] = [];
-  for (let at = index; ; at = table.parentOf(at)) {
-    path.unshift(at);
-    if (at === 0) break;
-  }
-  const state = new Uint32Array(space.width);
-  let before = "";
-  return path.map((at) => {
-    table.read(at, state);
+  for (let at = index; at !== 0; at = table.parentOf(at)) path.unshift(at);
+  let state = space.start().slice();
+  let before = space.describe(state);
+  const story = [`${space.labelText(table.labelOf(0))}  [record: ${before}]`];
+  const wanted = new Uint32Array(space.width);
+  for (const at of path) {
+    table.read(at, wanted);
+    const from = state;
+    let label: number | null = null;
+    space.visitNext(from, (next, by) => {
+      if (label !== null) return;
+      const merged = next.slice();
+      merge(merged);
+      if (!merged.every((word, i) => word === wanted[i])) return;
+      [state, label] = [next.slice(), by];
+    });
     const record = space.describe(state);
     const isNew = record !== before;
     before = record;
-    return `${space.labelText(table.labelOf(at))}${isNew ? `  [record: ${record}]` : ""}`;
-  });
+    story.push(`${space.labelText(label ?? 0)}${isNew ? `  [record: ${record}]` : ""}`);
+  }
+  return story;
 };

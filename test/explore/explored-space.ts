@@ -13,10 +13,17 @@ export interface ExploredSpace {
   readonly width: number;
   readonly start: () => Uint32Array;
   readonly visitNext: (state: Uint32Array, visit: Visit) => void;
+  /** Puts in the state's place, in place, the one that stands for all that are it but for names. */
+  readonly canonical: (state: Uint32Array) => void;
   /** What is broken in the state, or null. */
   readonly check: (state: Uint32Array) => string | null;
   /** From every state one of each must be in reach. */
   readonly goals: readonly Goal[];
+  /** What is found broken once all is known, and in which states. */
+  readonly afterwards: () => {
+    readonly what: string;
+    readonly isIn: (state: Uint32Array) => boolean;
+  } | null;
   /** The record in a few words, for the story. */
   readonly describe: (state: Uint32Array) => string;
   readonly labelOf: (text: string) => number;

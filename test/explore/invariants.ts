@@ -167,6 +167,11 @@ export const MOVE_INVARIANTS = {
   givenUpIsKept: { says: "P3: what an accepted loss left behind is never overwritten" },
 } as const;
 
+/** Of every record there is, with every message there ever was. */
+export const MESSAGE_INVARIANTS = {
+  ancientIsNothing: { says: "I9: a message from another time changes nothing" },
+} as const;
+
 /** Of the whole: from each state one of these can be reached. */
 export const GOALS = {
   serving: { says: "L1: from everywhere a serving state can be reached" },

@@ -8,6 +8,8 @@ export interface Scenario {
   readonly says: string;
   readonly record: ProjectState;
   readonly nodes: Readonly<Record<string, NodeWorld>>;
+  /** Nodes that nothing tells apart, neither here nor in a push: they may change places. */
+  readonly alike: readonly string[];
   readonly store: StoreWorld;
   readonly pushes: readonly Push[];
   /** Deaths, deadlines, cancellations, full stores; Infinity: as many as one likes. */

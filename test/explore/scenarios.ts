@@ -29,6 +29,8 @@ const serving = (
   containers: readonly ContainerName[],
   volumes: readonly VolumeName[],
   epoch = 1,
+  /** What each container has mounted, if not all. */
+  mounted: Readonly<Record<string, readonly VolumeName[]>> = {},
 ): NodeWorld => ({
   ...EMPTY_NODE,
   fences: {
@@ -40,7 +42,8 @@ const serving = (
     taintedBy: 0,
   })),
   running: containers.map((container) => ({
-    ...{ container, epoch, mounts: volumes.map((volume) => `${volume} live-e${epoch}`) },
+    ...{ container, epoch },
+    mounts: (mounted[container] ?? volumes).map((volume) => `${volume} live-e${epoch}`),
   })),
   gates: containers.map((container) => ({ container, epoch })),
   view: 0,
@@ -54,6 +57,7 @@ const PLAIN: Scenario = {
   says: "version 1 serves on x; a push moves it to y",
   record: running,
   nodes: { [X]: serving([WEB], [DATA]), [Y]: EMPTY_NODE },
+  alike: [],
   store: { reports: [], current: [], broken: [] },
   pushes: [{ id: "second", letter: "b", spec: projectOf({ [WEB]: spec("two", Y) }) }],
   troubles: Number.POSITIVE_INFINITY,
@@ -109,6 +113,13 @@ const restorable = (id: string, letter: string, node: NodeId): Push => ({
   },
 });
 
+/** On any node but x. */
+const away = (image: string): ContainerSpec => ({
+  ...spec(image, X),
+  constraints: [{ subject: "id", key: "id", operator: "!=", value: X }],
+});
+
+const BOTH = { [WEB]: [DATA, LOGS], [SIDE]: [DATA] };
 const SECOND = to("second", "b", "two", Y);
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -178,6 +189,66 @@ export const SCENARIOS: readonly Scenario[] = [
     says: "a push moves it to y, the next one to z; the second may overtake the first",
     nodes: { [X]: serving([WEB], [DATA]), [Y]: EMPTY_NODE, [Z]: EMPTY_NODE },
     pushes: [SECOND, to("third", "c", "three", Z)],
+  },
+  {
+    ...PLAIN,
+    name: "anywhere",
+    says: "a push moves it to whichever other node, of two that are alike",
+    nodes: { [X]: serving([WEB], [DATA]), [Y]: EMPTY_NODE, [Z]: EMPTY_NODE },
+    alike: [Y, Z],
+    pushes: [{ id: "second", letter: "b", spec: projectOf({ [WEB]: away("two") }) }],
+  },
+  {
+    ...PLAIN,
+    name: "two-of-two",
+    says: "two containers share a volume, one has another besides; their move may be cancelled",
+    record: deployed({ [WEB]: spec("one", X, [DATA, LOGS]), [SIDE]: spec("side", X) }),
+    nodes: { [X]: serving([WEB, SIDE], [DATA, LOGS], 1, BOTH), [Y]: EMPTY_NODE },
+    pushes: [
+      {
+        ...SECOND,
+        spec: projectOf({ [WEB]: spec("two", Y, [DATA, LOGS]), [SIDE]: spec("side", Y) }),
+      },
+    ],
+    canCancel: true,
+    troubles: 2,
+  },
+  {
+    ...STALLED,
+    name: "everything",
+    says: "two volumes, of which two containers share one; three nodes; two pushes, cancelled or not; nodes given up for lost; steps that stand still",
+    record: deployed({ [WEB]: spec("one", X, [DATA, LOGS]), [SIDE]: spec("side", X) }),
+    nodes: {
+      [X]: serving([WEB, SIDE], [DATA, LOGS], 1, BOTH),
+      [Y]: EMPTY_NODE,
+      [Z]: EMPTY_NODE,
+    },
+    pushes: [
+      {
+        ...SECOND,
+        spec: projectOf({ [WEB]: spec("two", Y, [DATA, LOGS]), [SIDE]: spec("side", Y) }),
+      },
+      {
+        ...to("third", "c", "three", Z),
+        spec: projectOf({ [WEB]: spec("three", Z, [DATA, LOGS]), [SIDE]: spec("side", Z) }),
+      },
+    ],
+    canCancel: true,
+    canLose: true,
+    mayRest: ({ containers }) => Object.keys(containers).length === 0,
+  },
+  {
+    ...PLAIN,
+    name: "fail-over-three",
+    says: "as fail-over, with two nodes that may take its place, and lose it in turn",
+    record: RESTORABLE,
+    nodes: { ...SERVING_E2, [Z]: EMPTY_NODE },
+    alike: [Y, Z],
+    pushes: [],
+    troubles: 2,
+    hasLeases: true,
+    failoversMax: 2,
+    mayRest: ({ containers }) => Object.keys(containers).length === 0,
   },
   {
     ...PLAIN,

@@ -4,6 +4,8 @@
  * worked out once for each such triple, by the real rules; the same holds for the control.
  */
 
+import { findSurprise } from "./ancient.ts";
+import { createCanonical } from "./canonical.ts";
 import {
   acceptLoss,
   awaitedOnly,
@@ -43,7 +45,12 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
   const next = new Uint32Array(width);
   const word = (state: Uint32Array, at: number): number => state[at] ?? 0;
 
-  const { agentView, taskView } = createViews(records, rules);
+  const views = createViews(records, rules);
+  const { agentView, taskView } = views;
+  const canonical = createCanonical(
+    { records, stores, nodes, views, names, alike: scenario.alike },
+    { record: RECORD, store: STORE, nodes: NODES },
+  );
   const movesOfNode = memoise(
     (name: string, node: number, record: number, store: number) =>
       `${name} ${node} ${record} ${store}`,
@@ -199,6 +206,7 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
   return {
     width,
     viewOf,
+    canonical,
     start: () => {
       const words = new Uint32Array(width);
       words[RECORD] = records.idOf(normalise(scenario.record));
@@ -241,6 +249,13 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
       },
     ],
     requestsLeft: (state) => budgets.valueOf(word(state, BUDGET)).requests,
+    afterwards: () => {
+      const all = Array.from({ length: records.count() }, (_, id) => records.valueOf(id));
+      const found = findSurprise(all, scenario.pushes, rules);
+      return found === null
+        ? null
+        : { what: found.what, isIn: (state) => word(state, RECORD) === found.record };
+    },
     describe: (state) => describeRecord(records.valueOf(word(state, RECORD))),
     labelOf: labels.idOf,
     labelText: labels.valueOf,

@@ -68,3 +68,8 @@ export const findLeftOver = (view: GarbageView): string[] => {
       .map(({ id }) => documentName(id)),
   ].filter((key) => !keys.has(key));
 };
+
+export const GARBAGE_INVARIANTS = {
+  lost: { says: "I8: nothing that is needed is ever deleted" },
+  leftOver: { says: "L3: from everywhere all garbage can go" },
+} as const;

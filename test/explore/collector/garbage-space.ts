@@ -82,6 +82,8 @@ export const createGarbageSpace = (
         visit(next, labels.idOf(move.label), null);
       }
     },
+    // What is written bears the smallest name that is free: there is nothing left to rename.
+    canonical: () => {},
     check: (state) => findLost(partsOf(state)),
     goals: [
       {
@@ -96,6 +98,7 @@ export const createGarbageSpace = (
         },
       },
     ],
+    afterwards: () => null,
     describe: (state) => {
       const { record } = partsOf(state);
       const volume = record.volumes[VOLUME];
