@@ -67,7 +67,8 @@ const tell = ({ scenario, variant }: Job, explored: Explored): void => {
     const counts = `${count(states)} states, ${count(transitions)} transitions, ${count(records)} records`;
     console.log(`${scenario}: ${counts}, ${seconds} s, ${extent}`);
     console.log(`  ${SUBJECTS.find(({ name }) => name === scenario)?.says}`);
-    if (explored.ends.length > 0 && breach === null) console.log(`  ends seen: ${explored.ends.join(", ")}`);
+    if (explored.ends.length > 0 && breach === null)
+      console.log(`  ends seen: ${explored.ends.join(", ")}`);
     if (breach !== null) console.log(`  BROKEN: ${breach.what}`);
   } else {
     if (breach === null) totals.isGood = false;
