@@ -15,7 +15,7 @@ const PINNED = [
   ["way-back", 10_948],
   ["stay", 24_015],
   ["sick", 27_654],
-  ["fail-over", 153_542],
+  ["fail-over", 153_506],
   ["collect-one", 3_265],
   ["collect-slow", 12_583],
 ] as const;

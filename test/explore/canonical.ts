@@ -30,18 +30,21 @@ interface Layout {
 
 /** Changes the state's words in place. */
 export const createCanonical = (parts: Parts, at: Layout): ((state: Uint32Array) => void) => {
-  const { records, stores, nodes, names, alike } = parts;
+  const { records, stores, nodes, views, names, alike } = parts;
   const others = permutations(names, alike).slice(1);
   const epochsOfRecord = remember((id) => epochsIn(records.valueOf(id)));
   const epochsOfStore = remember((id) => epochsIn(stores.valueOf(id)));
-  const epochsOfNode = remember((id) => {
-    const node = nodes.valueOf(id);
-    const views = [node.view, ...node.tasks.map(({ view }) => view)];
-    return views.reduce<number>(
-      (seen, view) => (view === null ? seen : seen | epochsOfRecord(view)),
-      epochsIn(node),
-    );
-  });
+  // Of what an agent once read it knows no more than it was told: other epochs are nothing to it.
+  const epochsOfNode = names.map((name) =>
+    remember((id) => {
+      const { view, tasks, ...rest } = nodes.valueOf(id);
+      const told = view === null ? 0 : epochsIn(views.told(view, name));
+      return tasks.reduce(
+        (seen, task) => seen | epochsOfRecord(task.view),
+        epochsIn([rest, tasks]) | told,
+      );
+    }),
+  );
   const renamed = createRenamed(parts);
   const spare = new Uint32Array(at.nodes + names.length);
   const least = new Uint32Array(spare.length);
@@ -57,7 +60,8 @@ export const createCanonical = (parts: Parts, at: Layout): ((state: Uint32Array)
   };
   return (state) => {
     let used = epochsOfRecord(state[at.record] ?? 0) | epochsOfStore(state[at.store] ?? 0);
-    for (let i = 0; i < names.length; i += 1) used |= epochsOfNode(state[at.nodes + i] ?? 0);
+    for (let i = 0; i < names.length; i += 1)
+      used |= epochsOfNode[i]?.(state[at.nodes + i] ?? 0) ?? 0;
     if ((used & (used + 1)) !== 0) {
       renameAll(state, spare, epochNaming(used));
       state.set(spare);
@@ -115,7 +119,8 @@ const epochNaming = (used: number): Naming => {
     (epoch) => (used & (1 << (epoch - 1))) !== 0,
   );
   const naming: Naming = {
-    epoch: (epoch) => sorted.indexOf(epoch) + 1,
+    // One that is not used is where the last one before it is.
+    epoch: (epoch) => sorted.filter((other) => other <= epoch).length,
     node: (name) => name,
   };
   namings.set(used, naming);

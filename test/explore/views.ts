@@ -10,6 +10,8 @@ import type { Rules } from "./rules.ts";
 export interface Views {
   readonly agentView: (record: number, node: string) => number;
   readonly taskView: (record: number) => number;
+  /** All that an agent takes from the record, as a value. */
+  readonly told: (record: number, node: string) => unknown;
 }
 
 export const createViews = (records: Interner<ProjectState>, rules: Rules): Views => {
@@ -20,16 +22,18 @@ export const createViews = (records: Interner<ProjectState>, rules: Rules): View
     first.set(key, record);
     return record;
   };
+  const told = (record: number, node: string): unknown => {
+    const state = records.valueOf(record);
+    const assignment = rules.assignNode(state, asNode(node));
+    // With no deploy under way an agent also looks after its caches.
+    const idle = state.deploy === null ? lineages(state) : null;
+    return [node, assignment, idle];
+  };
   return {
+    told,
     agentView: memoise(
       (record: number, node: string) => `${record} ${node}`,
-      (record, node) => {
-        const state = records.valueOf(record);
-        const assignment = rules.assignNode(state, asNode(node));
-        // With no deploy under way an agent also looks after its caches.
-        const idle = state.deploy === null ? lineages(state) : null;
-        return representative(canonicalJson([node, assignment, idle]), record);
-      },
+      (record, node) => representative(canonicalJson(told(record, node)), record),
     ),
     taskView: memoise(
       (record: number) => String(record),
