@@ -108,6 +108,8 @@ export const heartbeatKey = (node: NodeId): string => `${NODES_PREFIX}${node}.js
 
 /** What each node renews while it may hold volumes; see docs/protocol.md. */
 export const LEASES_PREFIX = "leases/";
+/** What the timer saw of them last, where each of its runs may be another process. */
+export const LEASES_SEEN_KEY = "leases-seen.json";
 export const leaseKey = (node: NodeId): string => `${LEASES_PREFIX}${node}.json`;
 
 /** Nodes that take nothing new. */

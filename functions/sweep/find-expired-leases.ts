@@ -27,18 +27,33 @@ export interface LeaseWatch {
 const REMIND_EVERY_MAX_MS = 60_000;
 const REMIND_FIRST_MS = 2_000;
 
+/** All leases as they are now, and which of them are over. */
+export type SeeLeases = (
+  ports: Pick<ControlPorts, "store">,
+  signal: AbortSignal,
+) => Promise<{ readonly leases: readonly Lease[]; readonly expired: readonly Lease[] }>;
+
 /** One LIST, and a GET for each node. */
-export const createLeaseWatch = (monotonicMs: () => number): LeaseWatch => {
+export const createLeaseEyes = (monotonicMs: () => number): SeeLeases => {
   let seen: SeenLeases = new Map();
+  return async (ports, signal) => {
+    const leases = await readLeases(ports, signal);
+    const watched = watchLeases(seen, leases, monotonicMs());
+    seen = watched.seen;
+    return { leases, expired: watched.expired };
+  };
+};
+
+export const createLeaseWatch = (
+  monotonicMs: () => number,
+  see: SeeLeases = createLeaseEyes(monotonicMs),
+): LeaseWatch => {
   const reminders = createReminders();
   return {
     look: async (ports, open, signal) => {
-      const leases = await readLeases(ports, signal);
+      const { expired } = await see(ports, signal);
       const nowMs = monotonicMs();
-      const watched = watchLeases(seen, leases, nowMs);
-      seen = watched.seen;
-      if (watched.expired.length === 0) return [];
-      return watched.expired.flatMap((lease) => {
+      return expired.flatMap((lease) => {
         const { node, session } = lease;
         const guarded = reminders.isDue(`${node} ${session}`, nowMs) ? guardedProjects(lease) : [];
         return [...new Set([...open, ...guarded])].flatMap((name): LeaseExpired[] => {

@@ -2,7 +2,7 @@
 import middy from "@middy/core";
 import { systemClock } from "../../adapters/clock.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { createLeaseWatch } from "./find-expired-leases.ts";
+import { createLeaseEyes, createLeaseWatch, type SeeLeases } from "./find-expired-leases.ts";
 import { sweep } from "./sweep.ts";
 
 /** What a schedule sends; nothing in it is needed. */
@@ -12,8 +12,9 @@ export const createHandler = (
   ports: Pick<ControlPorts, "store" | "send" | "log">,
   processSignal: AbortSignal = new AbortController().signal,
   monotonicMs: () => number = () => systemClock.monotonicMs(),
+  see: SeeLeases = createLeaseEyes(monotonicMs),
 ) => {
-  const leases = createLeaseWatch(monotonicMs);
+  const leases = createLeaseWatch(monotonicMs, see);
   return middy<ScheduledEvent, { readonly hints: number }>().handler(
     (_event, _context, { signal }) =>
       sweep(ports, AbortSignal.any([signal, processSignal]), leases),
