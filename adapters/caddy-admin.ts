@@ -11,13 +11,18 @@ export interface CaddyAdmin {
 }
 
 const TIMEOUT_MS = 30_000;
+const NO_CONFIG = "invalid traversal path";
 
 /** `address`: `http://127.0.0.1:2019`, or `unix:/run/caddy/admin.sock`. */
 export const connectCaddy = (address: string): CaddyAdmin => {
   const call = createCall(address);
   return {
     setApps: async (apps, signal) => {
-      const { status, body } = await call("POST", "/config/apps", apps, signal);
+      let { status, body } = await call("POST", "/config/apps", apps, signal);
+      // A Caddy that was never told anything has no place to put them.
+      if (status !== 200 && body.includes(NO_CONFIG)) {
+        ({ status, body } = await call("POST", "/config/", { apps }, signal));
+      }
       if (status === 200) return;
       throw new TerminalError(`Caddy refused the sites: ${body}`, {
         code: "caddy-refused",
