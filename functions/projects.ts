@@ -10,7 +10,9 @@ import { newProject } from "../workflows/new-project.ts";
 import type { ProjectSettings } from "../workflows/project-settings.ts";
 import { encodeJson, readJsonObject } from "./json-object.ts";
 
-/** Several secrets may be good at once, so that one can be replaced without a gap. */
+const SECRET_BYTES = 24;
+
+/** Newest first. Several secrets may be good at once, so that one can be replaced without a gap. */
 const Secrets = z.strictObject({ webhookSecrets: z.array(z.string().min(16)).min(1) });
 
 export interface ProjectPorts {
@@ -26,7 +28,7 @@ export const addProject = async (
   secret: string | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly webhookSecret: string }> => {
-  const webhookSecret = secret ?? randomBytes(24).toString("base64url");
+  const webhookSecret = secret ?? newSecret();
   const secrets = Secrets.parse({ webhookSecrets: [webhookSecret] });
   try {
     if ((await ports.records.load(project, signal)) !== null) throw taken(project);
@@ -37,6 +39,29 @@ export const addProject = async (
   }
   return { webhookSecret };
 };
+
+/**
+ * A new webhook secret, returned and not shown again. The newest old one stays good beside it, so that
+ * no push is refused while the forge still has it; with `endOld` the new one alone is good.
+ */
+export const replaceSecret = async (
+  { store, records }: ProjectPorts,
+  project: ProjectId,
+  { secret, endOld }: { readonly secret: string | undefined; readonly endOld: boolean },
+  signal: AbortSignal,
+): Promise<{ readonly webhookSecret: string }> => {
+  const known = await readJsonObject(store, secretKey(project), Secrets, signal);
+  if (known === null || (await records.load(project, signal)) === null) {
+    throw new TerminalError(`there is no project ${project}`, { code: "unknown-project" });
+  }
+  const webhookSecret = secret ?? newSecret();
+  const old = endOld ? [] : known.webhookSecrets.slice(0, 1);
+  const secrets = Secrets.parse({ webhookSecrets: [webhookSecret, ...old] });
+  await store.put(secretKey(project), encodeJson(secrets), {}, signal);
+  return { webhookSecret };
+};
+
+const newSecret = (): string => randomBytes(SECRET_BYTES).toString("base64url");
 
 const taken = (project: ProjectId): TerminalError =>
   new TerminalError(`project ${project} exists already`, {

@@ -1,5 +1,5 @@
 import type { CommandModule } from "yargs";
-import { addProject } from "../../functions/projects.ts";
+import { addProject, replaceSecret } from "../../functions/projects.ts";
 import { NodeId, ProjectId } from "../../workflows/ids.ts";
 import { openContext } from "../context.ts";
 
@@ -57,9 +57,46 @@ const addCommand: CommandModule<object, Arguments> = {
   },
 };
 
+interface SecretArguments {
+  project: string;
+  secret: string | undefined;
+  endOld: boolean;
+  json: boolean;
+}
+
+const secretCommand: CommandModule<object, SecretArguments> = {
+  command: "new-secret <project>",
+  describe: "Replace the webhook secret; the one before stays good until --end-old",
+  builder: (yargs) =>
+    yargs
+      .positional("project", { type: "string", demandOption: true })
+      .option("secret", { type: "string", describe: "the new secret (default: one is made)" })
+      .option("endOld", {
+        type: "boolean",
+        default: false,
+        describe: "refuse all others from now on; with --secret the one that the forge has by now",
+      })
+      .option("json", { type: "boolean", default: false }),
+  handler: async ({ project: name, secret, endOld, json }) => {
+    const { control, signal } = await openContext();
+    const project = ProjectId.parse(name);
+    const { webhookSecret } = await replaceSecret(control, project, { secret, endOld }, signal);
+    const others = endOld ? "no other is good any more" : "the one before stays good";
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ project, webhookSecret })}\n`
+        : `secret   ${webhookSecret}  (shown once; ${others})\n`,
+    );
+  },
+};
+
 export const projectCommand: CommandModule = {
   command: "project",
   describe: "Manage projects",
-  builder: (yargs) => yargs.command(addCommand).demandCommand(1, "name what to do: add"),
+  builder: (yargs) =>
+    yargs
+      .command(addCommand)
+      .command(secretCommand)
+      .demandCommand(1, "name what to do: add, new-secret"),
   handler: () => undefined,
 };
