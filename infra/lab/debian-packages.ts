@@ -21,6 +21,10 @@ export const CHAOS_PACKAGES = ["e2fsprogs", "libfaketime"];
 export const POSTGRES_PACKAGES = ["postgresql"];
 /** What the benchmarks hold the engine against, and file systems to run on. */
 export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
+/** Makes an image of Debian, and of this repository. */
+export const IMAGE_BUILD_PACKAGES = ["debootstrap", "tar"];
+/** Reads compose files, and runs them. */
+export const COMPOSE_PACKAGES = ["docker-compose"];
 /** Reads units as the machines that they are for do. */
 export const SYSTEMD_PACKAGES = ["systemd"];
 

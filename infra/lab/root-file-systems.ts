@@ -27,11 +27,11 @@ const LAYOUT_VERSION = 1;
 
 /** Path of a tar with busybox and its commands, nothing else. */
 export const packBusybox = (cache: string, signal: AbortSignal): Promise<string> =>
-  pack(cache, "busybox", (root) => layBusybox(root, signal), signal);
+  packTree(cache, "busybox", (root) => layBusybox(root, signal), signal);
 
 /** Path of a tar with busybox, Node at /usr/bin/node, and an empty /var/lib/data. */
 export const packNode = (cache: string, signal: AbortSignal): Promise<string> =>
-  pack(
+  packTree(
     cache,
     `node-${process.version}-${process.arch}`,
     async (root) => {
@@ -50,7 +50,7 @@ export const packNode = (cache: string, signal: AbortSignal): Promise<string> =>
  * @param home where Debian keeps one version of PostgreSQL, `/usr/lib/postgresql/15`.
  */
 export const packPostgres = (cache: string, home: string, signal: AbortSignal): Promise<string> =>
-  pack(
+  packTree(
     cache,
     `postgres-${basename(home)}-${process.arch}`,
     async (root) => {
@@ -80,7 +80,8 @@ export const packPostgres = (cache: string, home: string, signal: AbortSignal): 
 /** Its compiler for queries would bring all of LLVM; manual pages serve nobody here. */
 const isNeeded = (path: string): boolean => !/llvmjit|bitcode|\/man\b/.test(path);
 
-const pack = async (
+/** Path of a tar with what `lay` makes below a directory; kept under the name. */
+export const packTree = async (
   cache: string,
   name: string,
   lay: (root: string) => Promise<void>,
