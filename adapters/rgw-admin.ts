@@ -49,12 +49,20 @@ export const openRgwAdmin = (options: RgwAdminOptions): S3Accounts => {
   const readUser = async (uid: string, signal: AbortSignal) =>
     User.parse(await call({ method: "GET", resource: "user", query: { uid } }, signal));
   return {
+    policies: {
+      kind: "bucket",
+      principalOf: (uid) => `arn:aws:iam:::user/${uid}`,
+      ownerOf: async (bucket, signal) =>
+        Bucket.parse(await call({ method: "GET", resource: "bucket", query: { bucket } }, signal))
+          .owner,
+    },
+    bucketLocation: null,
     ensureUser: async (uid, signal) => {
       const query = { uid, "display-name": uid, "generate-key": "false" };
       const limited = { ...query, "max-buckets": NO_BUCKETS };
       await call({ method: "PUT", resource: "user", query: limited }, signal).catch(ifTaken);
     },
-    createKey: async (uid, signal) => {
+    createKey: async (uid, _holder, signal) => {
       const before = new Set((await readUser(uid, signal)).keys.map((key) => key.access_key));
       // The gateway makes the key: one of ours would stand in its access log.
       const query = { uid, "key-type": "s3", "generate-key": "true" };
@@ -69,10 +77,6 @@ export const openRgwAdmin = (options: RgwAdminOptions): S3Accounts => {
       const query = { uid, "key-type": "s3", "access-key": key };
       await call({ method: "DELETE", resource: "user", sub: "key", query }, signal).catch(ifGone);
     },
-    principalOf: (uid) => `arn:aws:iam:::user/${uid}`,
-    ownerOf: async (bucket, signal) =>
-      Bucket.parse(await call({ method: "GET", resource: "bucket", query: { bucket } }, signal))
-        .owner,
     setQuota: async (bucket, quota, signal) => {
       const found = await call({ method: "GET", resource: "bucket", query: { bucket } }, signal);
       const query = { bucket, uid: Bucket.parse(found).owner };

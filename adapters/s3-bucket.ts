@@ -7,6 +7,7 @@ import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
+  type BucketLocationConstraint,
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
@@ -15,6 +16,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  type NotificationConfiguration,
   PutBucketNotificationConfigurationCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
@@ -46,16 +48,19 @@ export interface ObjectNotes {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+export type UploadNotification =
+  /** To a topic of Ceph's gateway, of keys that match a regular expression. */
+  | { readonly kind: "topic"; readonly id: string; readonly topic: string; readonly keys: string }
+  /** To a queue of AWS by its ARN, of all keys: S3 there can't leave any out. */
+  | { readonly kind: "queue"; readonly id: string; readonly queue: string };
+
 export interface S3Bucket {
   readonly name: string;
-  /** Makes the bucket; one of one's own is no error. */
-  create(signal: AbortSignal): Promise<void>;
+  /** Makes the bucket, where the store has several places in this one; one's own is no error. */
+  create(location: string | null, signal: AbortSignal): Promise<void>;
   setPolicy(policy: string, signal: AbortSignal): Promise<void>;
-  /** Where uploads of keys that match are told of; null: nowhere. */
-  setNotification(
-    notification: { readonly topic: string; readonly keys: string } | null,
-    signal: AbortSignal,
-  ): Promise<void>;
+  /** Where uploads are told of; null: nowhere. */
+  setNotification(notification: UploadNotification | null, signal: AbortSignal): Promise<void>;
   put(key: string, body: Uint8Array, notes: ObjectNotes, signal: AbortSignal): Promise<void>;
   /** An object too large to hold: a part at a time, each with its digest. */
   putParts(
@@ -135,15 +140,17 @@ const administer = (
   Bucket: string,
 ): Pick<S3Bucket, "create" | "setPolicy" | "setNotification"> => ({
   setNotification: async (notification, abortSignal) => {
-    const TopicConfigurations = notification === null ? [] : [toTopic(notification)];
+    const NotificationConfiguration = notification === null ? {} : configure(notification);
     const command = new PutBucketNotificationConfigurationCommand({
       Bucket,
-      NotificationConfiguration: { TopicConfigurations },
+      NotificationConfiguration,
     });
     await translated(`notifications of ${Bucket}`, client.send(command, { abortSignal }));
   },
-  create: async (abortSignal) => {
-    const made = client.send(new CreateBucketCommand({ Bucket }), { abortSignal });
+  create: async (location, abortSignal) => {
+    const place = { LocationConstraint: location as BucketLocationConstraint };
+    const command = { Bucket, ...(location !== null && { CreateBucketConfiguration: place }) };
+    const made = client.send(new CreateBucketCommand(command), { abortSignal });
     await translated(
       `create ${Bucket}`,
       made.then(() => undefined, ifOwn),
@@ -215,12 +222,15 @@ const read = (
 });
 
 /** `regex` is Ceph's own word beside S3's `prefix` and `suffix`. */
-const toTopic = ({ topic, keys }: { readonly topic: string; readonly keys: string }) => ({
-  Id: "bagage",
-  TopicArn: topic,
-  Events: ["s3:ObjectCreated:*" as const],
-  Filter: { Key: { FilterRules: [{ Name: "regex" as FilterRuleName, Value: keys }] } },
-});
+const configure = (notification: UploadNotification): NotificationConfiguration => {
+  const told = { Id: notification.id, Events: ["s3:ObjectCreated:*" as const] };
+  if (notification.kind === "queue") {
+    return { QueueConfigurations: [{ ...told, QueueArn: notification.queue }] };
+  }
+  const { topic, keys } = notification;
+  const FilterRules = [{ Name: "regex" as FilterRuleName, Value: keys }];
+  return { TopicConfigurations: [{ ...told, TopicArn: topic, Filter: { Key: { FilterRules } } }] };
+};
 
 const ifOwn = (error: unknown): void => {
   if ((error as { name?: string }).name !== "BucketAlreadyOwnedByYou") throw error;

@@ -29,8 +29,10 @@ export const publicationKey = (project: ProjectId, volume: VolumeName): string =
   `projects/${project}/publications/${volume}.json`;
 
 /** Which files of the bucket went into the volume's data of the epoch; created before they are used. */
+export const takenPrefix = (project: ProjectId, volume: VolumeName): string =>
+  `projects/${project}/taken/${volume}/`;
 export const takenKey = (project: ProjectId, volume: VolumeName, epoch: Epoch): string =>
-  `projects/${project}/taken/${volume}/e${epoch}.json`;
+  `${takenPrefix(project, volume)}e${epoch}.json`;
 
 /** S3 keys that were replaced, in the order in which they stop to work. */
 export const EXPIRING_PREFIX = "expiring-keys/";

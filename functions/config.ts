@@ -50,9 +50,17 @@ const Environment = z.object({
   BAGAGE_S3_REGION: z.string().default("us-east-1"),
   BAGAGE_S3_ACCESS_KEY: z.string().default(""),
   BAGAGE_S3_SECRET_KEY: z.string().default(""),
-  /** Manages the store's users, for projects' S3 access; needs no right to any data. */
+  /**
+   * Who keeps the store's users, for projects' S3 access: Ceph's gateway, or AWS's IAM; with IAM and
+   * no key below, the process's own AWS credentials manage them.
+   */
+  BAGAGE_S3_ACCOUNTS: z.enum(["rgw", "iam"]).default("rgw"),
+  /** Manages the store's users; needs no right to any data. */
   BAGAGE_S3_ADMIN_ACCESS_KEY: z.string().default(""),
   BAGAGE_S3_ADMIN_SECRET_KEY: z.string().default(""),
+  /** Deletes what no restore point needs; unset: the store's own key does. */
+  BAGAGE_COLLECTOR_ACCESS_KEY: z.string().default(""),
+  BAGAGE_COLLECTOR_SECRET_KEY: z.string().default(""),
   /** Owns the projects' buckets and writes published volumes; another user than the store's. */
   BAGAGE_PUBLISHER_ACCESS_KEY: z.string().default(""),
   BAGAGE_PUBLISHER_SECRET_KEY: z.string().default(""),
@@ -60,6 +68,8 @@ const Environment = z.object({
   BAGAGE_SPACES_ENDPOINT: z.url().optional(),
   /** Where the store's gateways reach `serve`, for notifications of uploads; default: BAGAGE_LISTEN. */
   BAGAGE_NOTIFY_URL: z.url().optional(),
+  /** On AWS, the ARN of the queue that buckets tell of uploads instead. */
+  BAGAGE_NOTIFY_QUEUE: z.string().startsWith("arn:").optional(),
   /** Before a project's name in its bucket's and its user's; one for each installation on a store. */
   BAGAGE_SPACES_PREFIX: z
     .string()
@@ -153,10 +163,14 @@ const splitAddress = (address: string): ListenAddress => {
 
 export interface Config {
   readonly store: StoreConfig;
+  /** The key of the collector, where it has its own. */
+  readonly collector: KeyPair | null;
   readonly spaces: {
     readonly endpoint: string;
     readonly prefix: string;
     readonly notifyUrl: string;
+    readonly notifyQueue: string | null;
+    readonly accounts: "rgw" | "iam";
     readonly admin: KeyPair | null;
     readonly publisher: KeyPair | null;
   };
@@ -217,10 +231,13 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       secretAccessKey: e.BAGAGE_S3_SECRET_KEY,
       keyFiles: keyFilesOf(environment, "BAGAGE_S3"),
     },
+    collector: pair(e.BAGAGE_COLLECTOR_ACCESS_KEY, e.BAGAGE_COLLECTOR_SECRET_KEY),
     spaces: {
       endpoint: e.BAGAGE_SPACES_ENDPOINT ?? e.BAGAGE_S3_ENDPOINT[0] ?? AWS_S3_ENDPOINT,
       prefix: e.BAGAGE_SPACES_PREFIX,
       notifyUrl: e.BAGAGE_NOTIFY_URL ?? `http://${e.BAGAGE_LISTEN}`,
+      notifyQueue: e.BAGAGE_NOTIFY_QUEUE ?? null,
+      accounts: e.BAGAGE_S3_ACCOUNTS,
       admin: pair(e.BAGAGE_S3_ADMIN_ACCESS_KEY, e.BAGAGE_S3_ADMIN_SECRET_KEY),
       publisher: pair(e.BAGAGE_PUBLISHER_ACCESS_KEY, e.BAGAGE_PUBLISHER_SECRET_KEY),
     },

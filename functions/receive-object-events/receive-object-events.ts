@@ -4,44 +4,14 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import * as z from "zod";
-import { subscriberSecretsKey } from "../../adapters/store-keys.ts";
-import type { ObjectCreated } from "../../workflows/events/project-event.ts";
-import { wants } from "../../workflows/events/subscriber.ts";
 import { ProjectId } from "../../workflows/ids.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { readBody } from "../http-body.ts";
 import { HttpProblem } from "../http-problem.ts";
-import { readJsonObject } from "../json-object.ts";
-import { type CloudEvent, EVENT_FORM } from "../publish-events/cloud-event.ts";
-import { SubscriberSecrets, tell } from "../publish-events/publish-events.ts";
 import { findSpace, type Space } from "../spaces/space.ts";
-import { NOTES_PREFIX, PUBLISHED_PREFIX } from "../spaces/space-names.ts";
+import { ObjectRecords, tellUploads } from "./tell-uploads.ts";
 
-/** A push has one record, or a few. */
 const BODY_BYTES_MAX = 2 ** 20;
-const RECORDS_MAX = 1_000;
-
-const Records = z.object({
-  Records: z
-    .array(
-      z.object({
-        eventName: z.string(),
-        eventTime: z.string(),
-        s3: z.object({
-          bucket: z.object({ name: z.string() }),
-          object: z.object({
-            key: z.string(),
-            size: z.int().nonnegative().optional(),
-            eTag: z.string().optional(),
-            sequencer: z.string().optional(),
-          }),
-        }),
-      }),
-    )
-    .max(RECORDS_MAX),
-});
-type ObjectRecord = z.infer<typeof Records>["Records"][number];
 
 export const OBJECT_EVENTS_PATH = "/object-events/";
 const PATH = /^\/object-events\/([^/]+)\/([^/]+)$/;
@@ -55,19 +25,13 @@ export const createReceiveObjectEvents =
   ): Promise<APIGatewayProxyStructuredResultV2> => {
     const body = readBody(event, BODY_BYTES_MAX);
     const { project, space } = await authenticate(ports, event.rawPath, signal);
-    const parsed = Records.safeParse(parseJson(body));
+    const parsed = ObjectRecords.safeParse(parseJson(body));
     if (!parsed.success) {
       const detail = "The body is no S3 notification.";
       throw new HttpProblem({ status: 400, code: "body-malformed", detail });
     }
-    const told = parsed.data.Records.filter((record) => isUpload(space, record));
-    await tellSubscribers(
-      ports,
-      project,
-      told.map((record) => toEvent(project, record)),
-      signal,
-    );
-    if (told.length > 0) ports.log.info({ project, objects: told.length }, "objects.created");
+    const { Records: records } = parsed.data;
+    await tellUploads(ports, { project, space, records }, signal);
     return { statusCode: 200 };
   };
 
@@ -90,58 +54,6 @@ const authenticate = async (
 const isSame = (a: string, b: string): boolean => {
   const [x, y] = [a, b].map((text) => createHash("sha256").update(text).digest());
   return x !== undefined && y !== undefined && timingSafeEqual(x, y);
-};
-
-/** Of this bucket, and not the platform's own writing. */
-const isUpload = ({ bucket }: Space, { eventName, s3 }: ObjectRecord): boolean =>
-  eventName.includes("ObjectCreated") &&
-  s3.bucket.name === bucket &&
-  ![PUBLISHED_PREFIX, NOTES_PREFIX].some((prefix) => s3.object.key.startsWith(prefix));
-
-const toEvent = (
-  project: ProjectId,
-  record: ObjectRecord,
-): CloudEvent & { readonly data: ObjectCreated } => {
-  const { key, size = 0, eTag = "", sequencer = "" } = record.s3.object;
-  const digest = createHash("sha256")
-    .update(JSON.stringify([key, eTag, sequencer, record.eventTime]))
-    .digest("hex");
-  const time = new Date(record.eventTime);
-  const data = {
-    type: "object.created" as const,
-    project,
-    bucket: record.s3.bucket.name,
-    key,
-    bytes: size,
-    etag: eTag.replaceAll('"', ""),
-  };
-  return {
-    ...EVENT_FORM,
-    id: `${project}/objects/${digest}`,
-    source: `/projects/${project}`,
-    type: `bagage.${data.type}`,
-    time: (Number.isNaN(time.getTime()) ? new Date(0) : time).toISOString(),
-    data,
-  };
-};
-
-const tellSubscribers = async (
-  ports: ControlPorts,
-  project: ProjectId,
-  events: readonly CloudEvent[],
-  signal: AbortSignal,
-): Promise<void> => {
-  const loaded = await ports.records.load(project, signal);
-  const subscribers = loaded?.state.settings.subscribers ?? [];
-  if (events.length === 0 || subscribers.length === 0) return;
-  const key = subscriberSecretsKey(project);
-  const secrets = (await readJsonObject(ports.store, key, SubscriberSecrets, signal)) ?? {};
-  for (const event of events) {
-    for (const subscriber of subscribers) {
-      if (!wants(subscriber, event.data.type)) continue;
-      await tell(ports, subscriber, { event, secret: secrets[subscriber.name] ?? "" }, signal);
-    }
-  }
 };
 
 const parseJson = (body: Buffer): unknown => {

@@ -3,6 +3,7 @@
  * is found by the next one, for the store itself says which keys there are.
  */
 import type { AccessKey, S3Accounts, SpaceQuota } from "../../adapters/s3-accounts.ts";
+import type { S3Bucket } from "../../adapters/s3-bucket.ts";
 import { EXPIRING_PREFIX, expiringKey } from "../../adapters/store-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { ProjectId } from "../../workflows/ids.ts";
@@ -18,7 +19,7 @@ import {
   saveSpace,
 } from "./space.ts";
 import { bucketOf, userOf } from "./space-names.ts";
-import { spacePolicy } from "./space-policy.ts";
+import { spacePolicy, spaceUserPolicy } from "./space-policy.ts";
 
 /** A new key and the space it opens: the only time that its secret is told. */
 export interface Granted {
@@ -40,10 +41,8 @@ export const enableSpace = async (
   await accounts.ensureUser(user, signal);
   const owned = openAsOwner(ports, bucket);
   try {
-    await owned.create(signal);
-    const owner = accounts.principalOf(await accounts.ownerOf(bucket, signal));
-    const parties = { bucket, owner, project: accounts.principalOf(user) };
-    await owned.setPolicy(spacePolicy(parties), signal);
+    await owned.create(accounts.bucketLocation, signal);
+    await allow(accounts, owned, user, signal);
   } finally {
     owned.close();
   }
@@ -55,6 +54,20 @@ export const enableSpace = async (
   const shown = hasKey ? null : await grant(ports, ready, "client", signal);
   await saveSpace(ports, project, shown?.space ?? ready, signal);
   return { space: shown?.space ?? ready, key: shown?.key ?? null };
+};
+
+/** Written again each time: a newer version may allow more, or less. */
+const allow = async (
+  { policies }: S3Accounts,
+  bucket: S3Bucket,
+  user: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { name } = bucket;
+  if (policies.kind === "user") return policies.set(user, spaceUserPolicy(name), signal);
+  const owner = policies.principalOf(await policies.ownerOf(name, signal));
+  const parties = { bucket: name, owner, project: policies.principalOf(user) };
+  await bucket.setPolicy(spacePolicy(parties), signal);
 };
 
 /** A new key beside the old ones, which go on working for `overlapMs`. */
@@ -165,7 +178,7 @@ const grant = async (
   signal: AbortSignal,
 ): Promise<Granted> => {
   const accounts: S3Accounts = requireAccounts(ports);
-  const key = await accounts.createKey(space.user, signal);
+  const key = await accounts.createKey(space.user, purpose, signal);
   const { accessKeyId } = key;
   const made = { accessKeyId, purpose, createdAtMs: ports.nowMs(), expiresAtMs: null };
   const container = purpose === "container" ? key : space.container;

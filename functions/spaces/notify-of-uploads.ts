@@ -1,9 +1,11 @@
 /** Has the store tell of a project's uploads, at an address that only the store knows. */
 import { randomBytes } from "node:crypto";
+import type { UploadNotification } from "../../adapters/s3-bucket.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { ProjectId } from "../../workflows/ids.ts";
 import { OBJECT_EVENTS_PATH } from "../receive-object-events/receive-object-events.ts";
-import { openAsOwner, requireSpace, type SpacePorts, saveSpace } from "./space.ts";
+import { notificationId } from "../take-object-events/handler.ts";
+import { openAsOwner, requireSpace, type Space, type SpacePorts, saveSpace } from "./space.ts";
 
 const TOKEN_BYTES = 24;
 /** What the platform writes itself is no upload. A regular expression of the gateway: ECMAScript's. */
@@ -17,7 +19,7 @@ export const notifyOfUploads = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const space = await requireSpace(ports, project, signal);
-  const { topics, settings } = ports;
+  const { settings } = ports;
   const notificationToken = isOn ? randomBytes(TOKEN_BYTES).toString("base64url") : null;
   const bucket = openAsOwner(ports, space.bucket);
   try {
@@ -26,18 +28,40 @@ export const notifyOfUploads = async (
       await saveSpace(ports, project, { ...space, notificationToken }, signal);
       return;
     }
-    if (topics === null) {
-      throw new TerminalError("this process has no key of the buckets' owner", {
-        code: "config-publisher",
-        hint: "set BAGAGE_PUBLISHER_ACCESS_KEY and BAGAGE_PUBLISHER_SECRET_KEY",
-      });
-    }
     // First: a gateway that pushes at once must be known.
     await saveSpace(ports, project, { ...space, notificationToken }, signal);
-    const url = new URL(`${OBJECT_EVENTS_PATH}${project}/${notificationToken}`, settings.notifyUrl);
-    const topic = await topics.put(space.bucket, url.href, signal);
-    await bucket.setNotification({ topic, keys: UPLOADS }, signal);
+    const path = `${OBJECT_EVENTS_PATH}${project}/${notificationToken}`;
+    const url = new URL(path, settings.notifyUrl);
+    await bucket.setNotification(await findTarget(ports, { project, space, url }, signal), signal);
   } finally {
     bucket.close();
   }
+};
+
+/** On AWS a queue; there a bucket pushes to no address. */
+const findTarget = async (
+  { topics, settings, accounts }: SpacePorts,
+  {
+    project,
+    space,
+    url,
+  }: { readonly project: ProjectId; readonly space: Space; readonly url: URL },
+  signal: AbortSignal,
+): Promise<UploadNotification> => {
+  const id = notificationId(project);
+  if (settings.notifyQueue !== null) return { kind: "queue", id, queue: settings.notifyQueue };
+  if (accounts?.policies.kind === "user") {
+    throw new TerminalError("on AWS a bucket pushes to no address", {
+      code: "config-notify",
+      hint: "set BAGAGE_NOTIFY_QUEUE to the ARN of bagage-object-events: docs/s3.md, On AWS",
+    });
+  }
+  if (topics === null) {
+    throw new TerminalError("this process has no key of the buckets' owner", {
+      code: "config-publisher",
+      hint: "set BAGAGE_PUBLISHER_ACCESS_KEY and BAGAGE_PUBLISHER_SECRET_KEY",
+    });
+  }
+  const topic = await topics.put(space.bucket, url.href, signal);
+  return { kind: "topic", id, topic, keys: UPLOADS };
 };

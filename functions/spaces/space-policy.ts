@@ -1,6 +1,7 @@
 /**
- * The policy of a project's bucket. The platform's publisher owns the bucket, so the project's user
- * can do what stands here and nothing else: it can't change the policy, nor delete the bucket.
+ * What a project's user may do with the project's bucket, and nothing else: it can't change this, nor
+ * delete the bucket. Written into the bucket's policy, or into the user's where the store has those.
+ * Pure.
  */
 import { NOTES_PREFIX, PUBLISHED_PREFIX } from "./space-names.ts";
 
@@ -17,32 +18,45 @@ const WRITES = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
 /** Everything that would change an object or what can be known of it. */
 const CHANGES = [...WRITES, "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:DeleteObjectTagging"];
 
+interface Rule {
+  readonly Sid: string;
+  readonly Effect: "Allow" | "Deny";
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+}
+
+const VERSION = "2012-10-17";
+
+const rulesOf = (arn: string): readonly Rule[] => [
+  {
+    Sid: "list",
+    Effect: "Allow",
+    // A multi-delete is asked for at the bucket first, and for each key then: by RGW, that is.
+    Action: [
+      "s3:ListBucket",
+      "s3:ListBucketMultipartUploads",
+      "s3:GetBucketLocation",
+      "s3:DeleteObject",
+    ],
+    Resource: [arn],
+  },
+  { Sid: "use", Effect: "Allow", Action: [...READS, ...WRITES], Resource: [`${arn}/*`] },
+  {
+    Sid: "publishedIsReadOnly",
+    Effect: "Deny",
+    Action: CHANGES,
+    Resource: [`${arn}/${PUBLISHED_PREFIX}*`, `${arn}/${NOTES_PREFIX}*`],
+  },
+];
+
+/** The policy of the bucket, which the platform's publisher owns. */
 export const spacePolicy = ({ bucket, project, owner }: PolicyParties): string => {
   const arn = `arn:aws:s3:::${bucket}`;
   const user = { AWS: [project] };
   return JSON.stringify({
-    Version: "2012-10-17",
+    Version: VERSION,
     Statement: [
-      {
-        Sid: "list",
-        Effect: "Allow",
-        Principal: user,
-        // RGW asks for a multi-delete at the bucket first, and for each key then.
-        Action: [
-          "s3:ListBucket",
-          "s3:ListBucketMultipartUploads",
-          "s3:GetBucketLocation",
-          "s3:DeleteObject",
-        ],
-        Resource: [arn],
-      },
-      {
-        Sid: "use",
-        Effect: "Allow",
-        Principal: user,
-        Action: [...READS, ...WRITES],
-        Resource: [`${arn}/*`],
-      },
+      ...rulesOf(arn).map((rule) => ({ ...rule, Principal: user })),
       {
         Sid: "platform",
         Effect: "Allow",
@@ -50,13 +64,10 @@ export const spacePolicy = ({ bucket, project, owner }: PolicyParties): string =
         Action: ["s3:*"],
         Resource: [arn, `${arn}/*`],
       },
-      {
-        Sid: "publishedIsReadOnly",
-        Effect: "Deny",
-        Principal: user,
-        Action: CHANGES,
-        Resource: [`${arn}/${PUBLISHED_PREFIX}*`, `${arn}/${NOTES_PREFIX}*`],
-      },
     ],
   });
 };
+
+/** The policy of the project's user, on AWS: there an account owns the bucket. */
+export const spaceUserPolicy = (bucket: string): string =>
+  JSON.stringify({ Version: VERSION, Statement: rulesOf(`arn:aws:s3:::${bucket}`) });

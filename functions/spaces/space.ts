@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import * as z from "zod";
 import type { S3Topics } from "../../adapters/rgw-topics.ts";
-import type { AccessKey, S3Accounts } from "../../adapters/s3-accounts.ts";
+import { type AccessKey, KEY_HOLDERS, type S3Accounts } from "../../adapters/s3-accounts.ts";
 import type { S3Bucket } from "../../adapters/s3-bucket.ts";
 import { spaceKey } from "../../adapters/store-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
@@ -14,7 +14,7 @@ import type { ProjectId } from "../../workflows/ids.ts";
 import { encodeJson, readJsonObject } from "../json-object.ts";
 
 /** `client`: shown once to the user, its secret kept nowhere. `container`: given to containers. */
-export const KeyPurpose = z.enum(["client", "container"]);
+export const KeyPurpose = z.enum(KEY_HOLDERS);
 export type KeyPurpose = z.infer<typeof KeyPurpose>;
 
 export const SpaceKey = z.strictObject({
@@ -48,6 +48,8 @@ export interface SpaceSettings {
   readonly prefix: string;
   /** Where the store's gateways reach `serve`. */
   readonly notifyUrl: string;
+  /** Where buckets on AWS tell of uploads instead; its ARN. */
+  readonly notifyQueue: string | null;
 }
 
 export interface SpacePorts {

@@ -1,28 +1,27 @@
-/** As much of IAM's evaluation as the roles use: allow statements, wildcards in resources. */
+/** As much of IAM's evaluation as the policies here use: allow, deny, wildcards in resources. */
 import * as z from "zod";
 
 const OneOrMore = z.union([z.string().transform((one) => [one]), z.array(z.string())]);
 
 export const PolicyDocument = z.object({
   Statement: z.array(
-    z.object({ Effect: z.literal("Allow"), Action: OneOrMore, Resource: OneOrMore }),
+    z.object({ Effect: z.enum(["Allow", "Deny"]), Action: OneOrMore, Resource: OneOrMore }),
   ),
 });
 export type PolicyDocument = z.infer<typeof PolicyDocument>;
 
-/** Whether any statement allows the action (`sqs:SendMessage`) on the resource (an ARN). */
+/** Whether a statement allows the action (`sqs:SendMessage`) on the resource (an ARN) and none denies it. */
 export const isAllowed = (
   policies: readonly PolicyDocument[],
   action: string,
   resource: string,
-): boolean =>
-  policies.some(({ Statement }) =>
-    Statement.some(
-      (one) =>
-        one.Action.some((pattern) => matches(pattern, action)) &&
-        one.Resource.some((pattern) => matches(pattern, resource)),
-    ),
-  );
+): boolean => {
+  const concerned = policies
+    .flatMap(({ Statement }) => Statement)
+    .filter(({ Action }) => Action.some((pattern) => matches(pattern, action)))
+    .filter(({ Resource }) => Resource.some((pattern) => matches(pattern, resource)));
+  return concerned.length > 0 && concerned.every(({ Effect }) => Effect === "Allow");
+};
 
 const matches = (pattern: string, text: string): boolean => {
   const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, "\\$&");

@@ -7,12 +7,8 @@ import {
   DeleteBucketPolicyCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
-  GetBucketAclCommand,
   GetBucketPolicyCommand,
-  GetObjectAclCommand,
   GetObjectCommand,
-  HeadBucketCommand,
-  HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketAclCommand,
   PutBucketNotificationConfigurationCommand,
@@ -21,7 +17,6 @@ import {
   PutObjectAclCommand,
   PutObjectCommand,
   type S3Client,
-  UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -36,6 +31,7 @@ import { findSpace, type Space, type SpacePorts } from "../../functions/spaces/s
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { ProjectId } from "../../workflows/ids.ts";
+import { intrusions } from "./intrusions.ts";
 import {
   connectLabSpaces,
   connectUser,
@@ -139,41 +135,6 @@ test("the project's user can't change what it may do, nor make or delete a bucke
   ]);
   expect(new Set(refused)).toEqual(new Set([403]));
 });
-
-/** Every way to reach into a bucket with the key of somebody else. */
-const intrusions = (client: S3Client, own: string, Bucket: string, Key: string) => {
-  const CopySource = `${Bucket}/${Key}`;
-  const upload = { Bucket: own, Key: "part", UploadId: "none", PartNumber: 1, CopySource };
-  const acl = "public-read" as const;
-  const Policy = JSON.stringify({ Version: "2012-10-17", Statement: [] });
-  return {
-    get: client.send(new GetObjectCommand({ Bucket, Key })),
-    head: client.send(new HeadObjectCommand({ Bucket, Key })),
-    "get missing": client.send(new GetObjectCommand({ Bucket, Key: "no such key" })),
-    put: client.send(new PutObjectCommand({ Bucket, Key: "intruder", Body: "x" })),
-    overwrite: client.send(new PutObjectCommand({ Bucket, Key, Body: "x" })),
-    list: client.send(new ListObjectsV2Command({ Bucket })),
-    "head bucket": client.send(new HeadBucketCommand({ Bucket })),
-    "copy from": client.send(new CopyObjectCommand({ Bucket: own, Key: "copy", CopySource })),
-    "copy part from": client.send(new UploadPartCopyCommand(upload)),
-    "copy into": client.send(
-      new CopyObjectCommand({ Bucket, Key: "copy", CopySource: `${own}/volumes/data/a.txt` }),
-    ),
-    "multi-part": client.send(new CreateMultipartUploadCommand({ Bucket, Key: "copy" })),
-    delete: client.send(new DeleteObjectCommand({ Bucket, Key })),
-    "multi-delete": client.send(
-      new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key }] } }),
-    ),
-    "get acl": client.send(new GetObjectAclCommand({ Bucket, Key })),
-    "put acl": client.send(new PutObjectAclCommand({ Bucket, Key, ACL: acl })),
-    "get bucket acl": client.send(new GetBucketAclCommand({ Bucket })),
-    "put bucket acl": client.send(new PutBucketAclCommand({ Bucket, ACL: acl })),
-    "get policy": client.send(new GetBucketPolicyCommand({ Bucket })),
-    "put policy": client.send(new PutBucketPolicyCommand({ Bucket, Policy })),
-    "delete policy": client.send(new DeleteBucketPolicyCommand({ Bucket })),
-    "delete bucket": client.send(new DeleteBucketCommand({ Bucket })),
-  };
-};
 
 test("52: one project's keys on another's data and on the platform's: 403 each", async () => {
   const s3 = requireStore(lab);
