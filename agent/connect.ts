@@ -63,6 +63,7 @@ export const connect = async (
 ): Promise<Connections> => {
   const opened = await openStore(config.store, { ...(onKeys !== undefined && { onKeys }) });
   const store = metrics === undefined ? opened : meterStore(opened, metrics.storeCalled);
+  const collectorStore = config.collector === null ? null : await openStore(config.collector);
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
@@ -100,6 +101,7 @@ export const connect = async (
     spaces: connectSpaces(config, { store, nowMs, log }),
     control: {
       store,
+      ...(collectorStore !== null && { collectorStore }),
       records,
       git,
       events: createEventSender(config.git),

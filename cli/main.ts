@@ -32,6 +32,7 @@ import {
   verifyCommand,
 } from "./commands/snapshots.ts";
 import { statusCommand } from "./commands/status.ts";
+import { storeCommand } from "./commands/store.ts";
 import { subscribersCommand } from "./commands/subscribers.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { volumesCommand } from "./commands/volumes.ts";
@@ -108,6 +109,7 @@ const parser = yargs(hideBin(process.argv))
   .command(gcCommand)
   .command(branchesCommand)
   .command(s3Command)
+  .command(storeCommand)
   .command(importCommand)
   .command(exportCommand)
   .command(subscribersCommand)

@@ -25,6 +25,7 @@ export const openConnections = async (
       [
         ...replaced,
         config.store.secretAccessKey,
+        config.collector?.secretAccessKey ?? "",
         config.sqs.credentials?.secretAccessKey ?? "",
         config.spaces.admin?.secretAccessKey ?? "",
         config.spaces.publisher?.secretAccessKey ?? "",

@@ -163,8 +163,8 @@ const splitAddress = (address: string): ListenAddress => {
 
 export interface Config {
   readonly store: StoreConfig;
-  /** The key of the collector, where it has its own. */
-  readonly collector: KeyPair | null;
+  /** The store with the collector's key, where it has its own. */
+  readonly collector: StoreConfig | null;
   readonly spaces: {
     readonly endpoint: string;
     readonly prefix: string;
@@ -222,16 +222,23 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
   if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
   const e = parsed.data;
   const hasKeys = e.BAGAGE_SQS_ACCESS_KEY !== undefined && e.BAGAGE_SQS_SECRET_KEY !== undefined;
+  const place = {
+    url: e.BAGAGE_STORE,
+    endpoints: e.BAGAGE_S3_ENDPOINT,
+    region: e.BAGAGE_S3_REGION,
+  };
+  const collector = pair(e.BAGAGE_COLLECTOR_ACCESS_KEY, e.BAGAGE_COLLECTOR_SECRET_KEY);
   return {
     store: {
-      url: e.BAGAGE_STORE,
-      endpoints: e.BAGAGE_S3_ENDPOINT,
-      region: e.BAGAGE_S3_REGION,
+      ...place,
       accessKeyId: e.BAGAGE_S3_ACCESS_KEY,
       secretAccessKey: e.BAGAGE_S3_SECRET_KEY,
       keyFiles: keyFilesOf(environment, "BAGAGE_S3"),
     },
-    collector: pair(e.BAGAGE_COLLECTOR_ACCESS_KEY, e.BAGAGE_COLLECTOR_SECRET_KEY),
+    collector:
+      collector === null
+        ? null
+        : { ...place, ...collector, keyFiles: keyFilesOf(environment, "BAGAGE_COLLECTOR") },
     spaces: {
       endpoint: e.BAGAGE_SPACES_ENDPOINT ?? e.BAGAGE_S3_ENDPOINT[0] ?? AWS_S3_ENDPOINT,
       prefix: e.BAGAGE_SPACES_PREFIX,

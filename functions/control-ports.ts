@@ -28,6 +28,8 @@ export interface GitPort {
 
 export interface ControlPorts {
   readonly store: ObjectStore;
+  /** Where a key of its own is set for whoever deletes data; else `store` does that too. */
+  readonly collectorStore?: ObjectStore;
   readonly records: ProjectRecords;
   readonly git: GitPort;
   /** Sends a JSON message to a queue by name; may be lost, repeated, reordered. */

@@ -24,8 +24,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The environment with the named parameters' values in it. */
 export const fetchParameters = async (environment: Environment): Promise<Environment> => {
   const named = Object.entries(environment).flatMap(([key, name]) =>
-    key.startsWith("BAGAGE_") && key.endsWith(PARAMETER_SUFFIX) && name !== undefined
-      ? [{ key: key.slice(0, -PARAMETER_SUFFIX.length), name }]
+    // Empty: this installation has none.
+    key.startsWith("BAGAGE_") && key.endsWith(PARAMETER_SUFFIX) && (name ?? "") !== ""
+      ? [{ key: key.slice(0, -PARAMETER_SUFFIX.length), name: name ?? "" }]
       : [],
   );
   if (named.length === 0) return environment;
@@ -43,7 +44,13 @@ export const fetchParameters = async (environment: Environment): Promise<Environ
   return { ...environment, ...Object.fromEntries(values) };
 };
 
-export const connectLambda = async (environment: Environment): Promise<ControlPorts> => {
+export const connectLambda = async (environment: Environment): Promise<ControlPorts> =>
+  (await openLambda(environment)).ports;
+
+/** For a function that needs more than the ports: what it was told with them. */
+export const openLambda = async (
+  environment: Environment,
+): Promise<{ readonly config: Config; readonly ports: ControlPorts }> => {
   const config = readConfig(await fetchParameters(environment));
   const held = new Set<string>();
   const keys = parameterKeys(environment, config, held);
@@ -62,8 +69,12 @@ export const connectLambda = async (environment: Environment): Promise<ControlPo
     known.catch(() => queues.delete(name));
     return known;
   };
-  return {
+  const { collector } = config;
+  const ports: ControlPorts = {
     store,
+    ...(collector !== null && {
+      collectorStore: await openStore(collector),
+    }),
     records: openProjectRecords({ store, nowMs, newUuid: randomUUID }),
     git: createGitOverHttp({ policy: config.git }),
     send: async (name, message, signal) => sendMessage(await open(name, signal), message, signal),
@@ -74,11 +85,12 @@ export const connectLambda = async (environment: Environment): Promise<ControlPo
       level: config.logLevel,
       name: "bagage",
       secrets: () =>
-        [config.store.secretAccessKey, ...held, ...config.wrappingKeys.flatMap(writingsOf)].filter(
+        [...storeSecrets(config), ...held, ...config.wrappingKeys.flatMap(writingsOf)].filter(
           (secret) => secret !== "",
         ),
     }),
   };
+  return { config, ports };
 };
 
 /** A key that was replaced in the Parameter Store is used after so long, or once the old one is refused. */
@@ -98,3 +110,10 @@ const parameterKeys = (
         everyMs: PARAMETERS_EVERY_MS,
         onKeys: ({ secretAccessKey }) => held.add(secretAccessKey),
       });
+
+const storeSecrets = ({ store, collector, spaces }: Config): string[] => [
+  store.secretAccessKey,
+  collector?.secretAccessKey ?? "",
+  spaces.admin?.secretAccessKey ?? "",
+  spaces.publisher?.secretAccessKey ?? "",
+];

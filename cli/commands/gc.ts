@@ -1,5 +1,5 @@
 import type { CommandModule } from "yargs";
-import { collectProject } from "../../functions/collect-garbage/collect-project.ts";
+import { collectPorts, collectProject } from "../../functions/collect-garbage/collect-project.ts";
 import { releaseSources } from "../../functions/collect-garbage/release-sources.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { openContext } from "../context.ts";
@@ -22,7 +22,7 @@ export const gcCommand: CommandModule<object, Arguments> = {
   handler: async (args) => {
     const { control, signal, loadProject } = await openContext();
     const { project } = await loadProject(args.project);
-    const reports = await collectProject(control, project, args.dryRun, signal);
+    const reports = await collectProject(collectPorts(control), project, args.dryRun, signal);
     if (!args.dryRun) await releaseSources(control, project, signal);
     if (args.json) {
       process.stdout.write(`${JSON.stringify(reports)}\n`);

@@ -9,7 +9,6 @@ import {
   setSpaceQuota,
 } from "../../functions/spaces/manage-keys.ts";
 import { notifyOfUploads } from "../../functions/spaces/notify-of-uploads.ts";
-import { platformPolicy } from "../../functions/spaces/platform-policy.ts";
 import { requireAccounts, requireSpace, type Space } from "../../functions/spaces/space.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { Outcome } from "../../workflows/deliverous/outcome.ts";
@@ -260,22 +259,6 @@ const notifyCommand: CommandModule<object, ProjectArguments & { off: boolean }> 
   },
 };
 
-const nodePolicyCommand: CommandModule<object, { bucket: string; user: string; owner: string }> = {
-  command: "node-policy <bucket> <user> <owner>",
-  describe:
-    "Print the policy of the platform's bucket under which nodes sign with a user of their own",
-  builder: (yargs) =>
-    yargs
-      .positional("bucket", { type: "string", demandOption: true })
-      .positional("user", { type: "string", demandOption: true, describe: "the nodes' one" })
-      .positional("owner", { type: "string", demandOption: true, describe: "the bucket's owner" }),
-  handler: (args) => {
-    const [node, owner] = [args.user, args.owner].map((user) => `arn:aws:iam:::user/${user}`);
-    const parties = { bucket: args.bucket, node: node ?? "", owner: owner ?? "" };
-    process.stdout.write(`${platformPolicy(parties)}\n`);
-  },
-};
-
 export const s3Command: CommandModule = {
   command: "s3",
   describe:
@@ -290,7 +273,6 @@ export const s3Command: CommandModule = {
       .command(swiftCommand)
       .command(publishCommand)
       .command(notifyCommand)
-      .command(nodePolicyCommand)
       .demandCommand(
         1,
         "name what to do: enable, keys, rotate, revoke, quota, swift, publish, notify",

@@ -1,6 +1,6 @@
 /** One message of the control queue: an event from outside, or a hint of our own. */
 import type { SQSRecord } from "aws-lambda";
-import { collectProject } from "../collect-garbage/collect-project.ts";
+import { collectPorts, collectProject } from "../collect-garbage/collect-project.ts";
 import { releaseSources } from "../collect-garbage/release-sources.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { drainNode } from "../drain-node.ts";
@@ -40,7 +40,7 @@ export const createHandleControlMessage =
       }
       case "garbage.hint": {
         const { project } = message;
-        const collected = await collectProject(ports, project, false, signal);
+        const collected = await collectProject(collectPorts(ports), project, false, signal);
         const released = await releaseSources(ports, project, signal);
         ports.log.info({ project, collected, released }, "garbage.collected");
         return;

@@ -6,7 +6,6 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  CreateBucketCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -18,26 +17,26 @@ import {
 import Docker from "dockerode";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore } from "../../adapters/open-store.ts";
+import type { AccessKey } from "../../adapters/s3-accounts.ts";
 import { connectSqs, openQueue } from "../../adapters/sqs.ts";
 import { receiveMessages } from "../../adapters/sqs-messages.ts";
 import { spaceKey } from "../../adapters/store-keys.ts";
 import { readConfig } from "../../functions/config.ts";
 import { readJsonObject } from "../../functions/json-object.ts";
-import { platformPolicy } from "../../functions/spaces/platform-policy.ts";
 import { Space } from "../../functions/spaces/space.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 import { ProjectId } from "../../workflows/ids.ts";
 import { appFile, openScene, type Scene } from "./deploy-scene.ts";
+import { givePlatformKeys, storeKeys } from "./platform-keys.ts";
 import { connectUser, requireStore, spacesEnvironment, statusOf } from "./spaces-scene.ts";
 
 const signal = AbortSignal.timeout(290_000);
 const POLL = { timeout: 60_000, interval: 250 };
 const NAME = `s3-deploy-${randomBytes(3).toString("hex")}`;
-const NODE_USER = `node-${NAME}`;
-const NODE_KEY = { accessKeyId: `${NODE_USER}-key`, secretAccessKey: `${NODE_USER}-secret` };
 let lab: Lab;
+let nodeKey: AccessKey;
 let scene: Scene;
 let client: S3Client;
 let bucket: string;
@@ -45,14 +44,17 @@ let bucket: string;
 beforeAll(async () => {
   lab = await attachOrStartLab(FULL_LAB, console.log, signal);
   const environment = await spacesEnvironment(lab, signal);
-  await letNodesUse(`inst-${NAME}`);
+  const keys = await givePlatformKeys(lab, { bucket: `inst-${NAME}`, name: NAME }, signal);
+  nodeKey = keys.node;
   scene = await openScene(lab, {
     ...{ name: NAME, store: "s3", queue: "elasticmq", sweepS: 1, hook: false },
-    environment,
-    nodeEnvironment: {
-      BAGAGE_S3_ACCESS_KEY: NODE_KEY.accessKeyId,
-      BAGAGE_S3_SECRET_KEY: NODE_KEY.secretAccessKey,
+    environment: {
+      ...environment,
+      ...storeKeys(keys.control),
+      BAGAGE_COLLECTOR_ACCESS_KEY: keys.collector.accessKeyId,
+      BAGAGE_COLLECTOR_SECRET_KEY: keys.collector.secretAccessKey,
     },
+    nodeEnvironment: storeKeys(keys.node),
   });
   const enabled = await scene.installation.cli("s3", "enable", NAME, "--json");
   if (enabled.code !== 0) throw new Error(enabled.stderr);
@@ -64,21 +66,6 @@ afterAll(async () => {
   await scene?.close();
   await lab?.stop(signal);
 });
-
-/** Nodes sign with a user of their own, who may do what docs/s3.md says and nothing else. */
-const letNodesUse = async (platformBucket: string): Promise<void> => {
-  const s3 = requireStore(lab);
-  const create = ["user", "create", "--uid", NODE_USER, "--display-name", "node"];
-  const keys = ["--access-key", NODE_KEY.accessKeyId, "--secret-key", NODE_KEY.secretAccessKey];
-  await s3.radosgwAdmin([...create, ...keys, "--max-buckets", "-1"], signal);
-  const control = connectUser(s3, s3);
-  await control.send(new CreateBucketCommand({ Bucket: platformBucket }));
-  const node = `arn:aws:iam:::user/${NODE_USER}`;
-  // The lab's own user, which makes the platform's bucket.
-  const owner = "arn:aws:iam:::user/bagage";
-  const Policy = platformPolicy({ bucket: platformBucket, node, owner });
-  await control.send(new PutBucketPolicyCommand({ Bucket: platformBucket, Policy }));
-};
 
 const put = (Key: string, Body: string) =>
   client.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
@@ -225,7 +212,7 @@ test("an upload is told to the project's subscribers, and by nobody but the gate
 
 test("52: a node's key writes no record, deletes no data, and reads no webhook's secret", async () => {
   const s3 = requireStore(lab);
-  const node = connectUser(s3, NODE_KEY);
+  const node = connectUser(s3, nodeKey);
   const Bucket = `inst-${NAME}`;
   const home = `projects/${NAME}`;
   const { Contents = [] } = await node.send(new ListObjectsV2Command({ Bucket, Prefix: home }));
