@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** One call in AWS's JSON protocol: `AmazonSQS.SendMessage` and its parameters. */
+/** One call in AWS's JSON or query protocol: `AmazonSQS.SendMessage`, and its parameters. */
 export interface RecordedCall {
   readonly service: string;
   readonly operation: string;
@@ -23,10 +23,8 @@ export const startRecordingProxy = async (target: string): Promise<RecordingProx
     const chunks: Buffer[] = [];
     for await (const chunk of from as AsyncIterable<Buffer>) chunks.push(chunk);
     const body = Buffer.concat(chunks);
-    const [service, operation] = String(from.headers["x-amz-target"] ?? "").split(".");
-    if (service !== undefined && operation !== undefined) {
-      calls.push({ service, operation, parameters: JSON.parse(body.toString("utf8")) });
-    }
+    const call = readCall(from, body.toString("utf8"));
+    if (call !== null) calls.push(call);
     const onward = request(new URL(from.url ?? "/", target), {
       method: from.method,
       // The host stays: it is part of what is signed.
@@ -54,4 +52,16 @@ export const startRecordingProxy = async (target: string): Promise<RecordingProx
       server.close();
     },
   };
+};
+
+const readCall = ({ headers }: IncomingMessage, body: string): RecordedCall | null => {
+  const [service, operation] = String(headers["x-amz-target"] ?? "").split(".");
+  if (service !== undefined && operation !== undefined) {
+    return { service, operation, parameters: JSON.parse(body) };
+  }
+  if (headers["content-type"] !== "application/x-www-form-urlencoded") return null;
+  const { Action = "", ...parameters } = Object.fromEntries(new URLSearchParams(body));
+  // The scope of the signature: key/day/region/service.
+  const scope = /Credential=([^,]+)/.exec(headers.authorization ?? "")?.[1]?.split("/");
+  return { service: scope?.[3] ?? "", operation: Action, parameters };
 };

@@ -13,15 +13,11 @@ import {
   DescribeStacksCommand,
   ListStackResourcesCommand,
 } from "@aws-sdk/client-cloudformation";
-import {
-  type FunctionConfiguration,
-  GetFunctionCommand,
-  LambdaClient,
-  ListEventSourceMappingsCommand,
-} from "@aws-sdk/client-lambda";
+import { LambdaClient, ListEventSourceMappingsCommand } from "@aws-sdk/client-lambda";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectSqs, countMessages, deadLetterName, openQueue } from "../../adapters/sqs.ts";
-import { CONTROL_QUEUE, nodeQueue } from "../../functions/messages.ts";
+import { CONTROL_QUEUE, nodeQueue, PUBLISH_QUEUE } from "../../functions/messages.ts";
+import { OBJECT_EVENTS_QUEUE } from "../../functions/take-object-events/handler.ts";
 import { buildBundles } from "../../infra/build.ts";
 import { tryCommand } from "../../infra/lab/command.ts";
 import {
@@ -31,15 +27,28 @@ import {
   ensureAwsEmulator,
   startAwsEmulator,
 } from "../../infra/serverless/aws-emulator.ts";
-import { isAllowed } from "../../infra/serverless/iam-policy.ts";
-import { type LambdaFunction, startLambda } from "../../infra/serverless/lambda-runtime.ts";
+import type { LambdaFunction } from "../../infra/serverless/lambda-runtime.ts";
 import {
   type RecordingProxy,
   startRecordingProxy,
 } from "../../infra/serverless/recording-proxy.ts";
 import { X } from "../../workflows/deploy/given-deploys.ts";
-import { apiEvent, PROJECT, prepareProject, pushEvent, queueRecord } from "./emulated-project.ts";
-import { ACCOUNT, readRights, rightsFor } from "./function-rights.ts";
+import {
+  apiEvent,
+  PROJECT,
+  prepareProject,
+  pushEvent,
+  queueRecord,
+  uploadRecord,
+} from "./emulated-project.ts";
+import {
+  PUBLISHED_VOLUME,
+  prepareSpace,
+  SPACE_PROJECT,
+  SUBSCRIBER_QUEUE,
+} from "./emulated-space.ts";
+import { exerciseFunction, readFunction } from "./exercise-function.ts";
+import { ACCOUNT } from "./function-rights.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUCKET = "bagage-emulated";
@@ -83,6 +92,7 @@ const NOT_EMULATED = [
   "AWS::ApiGatewayV2::Stage",
   "AWS::CloudWatch::Alarm",
   "AWS::S3::BucketPolicy",
+  "AWS::SQS::QueuePolicy",
 ];
 const templateFile = () => join(packaged, "cloudformation-template-update-stack.json");
 
@@ -115,21 +125,24 @@ test("AWS's lint of the template finds nothing", async () => {
   expect(found).toEqual({ exitCode: 0, stdout: "", stderr: "" });
 });
 
-const FUNCTIONS = ["receive-git-push", "advance-deploy", "sweep", "api"] as const;
+const FUNCTIONS = [
+  "receive-git-push",
+  "advance-deploy",
+  "sweep",
+  "api",
+  "publish-volume",
+  "receive-object-events",
+  "take-object-events",
+  "expire-keys",
+] as const;
 type FunctionName = (typeof FUNCTIONS)[number];
 
-const readFunction = async (name: FunctionName): Promise<FunctionConfiguration> => {
-  const FunctionName = `bagage-test-${name}`;
-  const found = await new LambdaClient(settings).send(new GetFunctionCommand({ FunctionName }));
-  return found.Configuration ?? {};
-};
-
 test.each(FUNCTIONS)("%s is there with its code and no secret", async (name) => {
-  const deployed = await readFunction(name);
+  const deployed = await readFunction(settings, name);
   expect(deployed).toMatchObject({
     Runtime: "nodejs24.x",
     Handler: `.build/functions/${name}.handler`,
-    MemorySize: 512,
+    MemorySize: name === "publish-volume" ? 1_024 : 512,
     Role: expect.stringContaining(":role/"),
   });
   expect(deployed.CodeSize).toBeGreaterThan(100_000);
@@ -138,61 +151,30 @@ test.each(FUNCTIONS)("%s is there with its code and no secret", async (name) => 
   expect(Object.keys(variables)).not.toContain("BAGAGE_S3_SECRET_KEY");
 });
 
-test("the control queue feeds advance-deploy, and its dead letters go to a queue of their own", async () => {
-  const { EventSourceMappings = [] } = await new LambdaClient(settings).send(
-    new ListEventSourceMappingsCommand({}),
-  );
-  expect(EventSourceMappings).toMatchObject([
-    {
-      EventSourceArn: `arn:aws:sqs:${EMULATED_REGION}:${ACCOUNT}:${CONTROL_QUEUE}`,
-      FunctionArn: expect.stringContaining("bagage-test-advance-deploy"),
-      BatchSize: 10,
-    },
-  ]);
-  const client = connectSqs(settings);
-  const queue = await openQueue({ client, queue: CONTROL_QUEUE }, signal);
-  expect(queue.visibilityTimeoutS).toBe(360);
-  await openQueue({ client, queue: deadLetterName(CONTROL_QUEUE) }, signal);
-});
+const FEEDS = [
+  { queue: CONTROL_QUEUE, name: "advance-deploy", batch: 10, visibilityS: 360 },
+  { queue: PUBLISH_QUEUE, name: "publish-volume", batch: 1, visibilityS: 5_400 },
+  { queue: OBJECT_EVENTS_QUEUE, name: "take-object-events", batch: 10, visibilityS: 180 },
+];
 
-/** Of Lambda itself: it writes the log, and takes the messages of the queue that feeds a function. */
-const OF_THE_SERVICE = ["logs:CreateLogStream", "logs:PutLogEvents"];
-const OF_THE_POLLER = ["sqs:DeleteMessage", "sqs:ReceiveMessage"];
+test.for(FEEDS)(
+  "$queue feeds $name, and its dead letters go to a queue of their own",
+  async ({ queue: name, ...feed }) => {
+    const EventSourceArn = `arn:aws:sqs:${EMULATED_REGION}:${ACCOUNT}:${name}`;
+    const { EventSourceMappings = [] } = await new LambdaClient(settings).send(
+      new ListEventSourceMappingsCommand({ EventSourceArn }),
+    );
+    const FunctionArn = expect.stringContaining(`bagage-test-${feed.name}`);
+    expect(EventSourceMappings).toMatchObject([{ FunctionArn, BatchSize: feed.batch }]);
+    const client = connectSqs(settings);
+    const queue = await openQueue({ client, queue: name }, signal);
+    expect(queue.visibilityTimeoutS).toBe(feed.visibilityS);
+    await openQueue({ client, queue: deadLetterName(name) }, signal);
+  },
+);
 
-/** Runs the function as it is deployed, and holds what it asked of AWS against its rights. */
-const exercise = async (
-  name: FunctionName,
-  use: (lambda: LambdaFunction) => Promise<void>,
-): Promise<void> => {
-  proxy.take();
-  const deployed = await readFunction(name);
-  const lambda = await startLambda({
-    taskRoot: ROOT,
-    handler: deployed.Handler ?? "",
-    environment: {
-      ...deployed.Environment?.Variables,
-      ...aws.environment,
-      AWS_ENDPOINT_URL: proxy.endpoint,
-    },
-  });
-  try {
-    await use(lambda);
-  } finally {
-    await lambda.stop();
-  }
-  const rights = await readRights(settings, deployed);
-  const needed = proxy.take().flatMap(rightsFor);
-  for (const { action, resource } of needed) {
-    expect(isAllowed(rights, action, resource), `${name}: ${action} on ${resource}`).toBe(true);
-  }
-  const used = needed.map(({ action }) => action);
-  const poller = name === "advance-deploy" ? OF_THE_POLLER : [];
-  const statements = rights.flatMap(({ Statement }) => Statement);
-  const granted = new Set(statements.flatMap(({ Action }) => Action));
-  expect(granted).toEqual(new Set([...used, ...OF_THE_SERVICE, ...poller]));
-  for (const { Resource } of statements) expect(Resource).not.toContain("*");
-  console.log(`${name}: cold start ${Math.round(lambda.initMs)} ms`);
-};
+const exercise = (name: FunctionName, use: (lambda: LambdaFunction) => Promise<void>) =>
+  exerciseFunction({ aws, proxy, name, isFed: FEEDS.some((feed) => feed.name === name) }, use);
 
 test("each bundle does its work under AWS's runtime client, with the rights of its role and no other", {
   timeout: 300_000,
@@ -237,4 +219,45 @@ test("each bundle does its work under AWS's runtime client, with the rights of i
     const again = await lambda.invoke(apiEvent("GET", path, token));
     console.log(`api: warm ${Math.round(again.ms)} ms`);
   });
+});
+
+test("52: the functions of projects' buckets publish, tell of uploads and end keys, with their rights", {
+  timeout: 300_000,
+}, async () => {
+  const { space, token, bucket, accounts } = await prepareSpace(settings, BUCKET, signal);
+  const client = connectSqs(settings);
+  const told = await openQueue({ client, queue: SUBSCRIBER_QUEUE, create: true }, signal);
+  const countTold = async () => (await countMessages(told, signal)).visible;
+  await exercise("publish-volume", async (lambda) => {
+    const message = { type: "volume.publish", version: 1, project: SPACE_PROJECT };
+    const good = queueRecord("good", JSON.stringify({ ...message, volume: PUBLISHED_VOLUME }));
+    const batch = { Records: [good, queueRecord("bad", "{not json")] };
+    const failures = { batchItemFailures: [{ itemIdentifier: "bad" }] };
+    expect((await lambda.invoke(batch)).payload, lambda.log()).toEqual(failures);
+  });
+  const page = await bucket.get("volumes/data/page.html", signal);
+  expect(Buffer.from(page ?? []).toString()).toBe("<p>page</p>");
+  const upload = uploadRecord(space.bucket, `inbox/${PUBLISHED_VOLUME}/a+b%C3%BC.txt`);
+  await exercise("receive-object-events", async (lambda) => {
+    const path = `/object-events/${SPACE_PROJECT}/${token}`;
+    const push = { ...apiEvent("POST", path, ""), body: JSON.stringify({ Records: [upload] }) };
+    expect((await lambda.invoke(push)).payload, lambda.log()).toMatchObject({ statusCode: 200 });
+    const forged = { ...push, rawPath: `/object-events/${SPACE_PROJECT}/x` };
+    expect((await lambda.invoke(forged)).payload).toMatchObject({ statusCode: 401 });
+  });
+  expect(await countTold()).toBe(1);
+  await exercise("take-object-events", async (lambda) => {
+    const events = [{ Service: "Amazon S3", Event: "s3:TestEvent" }, { Records: [upload] }];
+    const [test, good] = events.map((body, n) => queueRecord(`${n}`, JSON.stringify(body)));
+    const batch = { Records: [test, good, queueRecord("bad", "[]")] };
+    const failures = { batchItemFailures: [{ itemIdentifier: "bad" }] };
+    expect((await lambda.invoke(batch)).payload, lambda.log()).toEqual(failures);
+  });
+  expect(await countTold()).toBe(2);
+  const before = await accounts.listKeys(space.user, signal);
+  await exercise("expire-keys", async (lambda) => {
+    expect((await lambda.invoke({})).payload, lambda.log()).toEqual({ removed: 1 });
+  });
+  const after = await accounts.listKeys(space.user, signal);
+  expect([before.length, after.length]).toEqual([3, 2]);
 });

@@ -101,3 +101,22 @@ export const apiEvent = (method: string, path: string, token: string) => ({
   requestContext: { http: { method, path }, requestId: "1" },
   isBase64Encoded: false,
 });
+
+/** As S3 tells of an upload, keys as in a form. */
+export const uploadRecord = (bucket: string, key: string) => ({
+  eventVersion: "2.1",
+  eventSource: "aws:s3",
+  eventTime: "2026-01-02T03:04:05.000Z",
+  eventName: "ObjectCreated:Put",
+  s3: {
+    s3SchemaVersion: "1.0",
+    configurationId: "bagage-with-a-bucket",
+    bucket: { name: bucket, arn: `arn:aws:s3:::${bucket}` },
+    object: {
+      key,
+      size: 5,
+      eTag: "d41d8cd98f00b204e9800998ecf8427e",
+      sequencer: "0055AED6DCD90281E5",
+    },
+  },
+});

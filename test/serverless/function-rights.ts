@@ -39,6 +39,10 @@ export const rightsFor = ({ service, operation, parameters }: RecordedCall): Rig
       resource: arnOf("ssm", `parameter${name}`),
     }));
   }
+  if (service === "iam") {
+    const user = `user/bagage/${String(parameters["UserName"])}`;
+    return [{ action: `iam:${operation}`, resource: `arn:aws:iam::${ACCOUNT}:${user}` }];
+  }
   const queue = String(parameters["QueueUrl"] ?? parameters["QueueName"]);
   // One permission for one message and for ten.
   const action = `sqs:${operation.replace("SendMessageBatch", "SendMessage")}`;
