@@ -2,7 +2,7 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import * as z from "zod";
-import { ConfigError } from "../functions/config.ts";
+import { ConfigError } from "../functions/setting-files.ts";
 import { BagageError, RetryableError } from "../volume/errors.ts";
 import { branchesCommand } from "./commands/branches.ts";
 import { cancelCommand } from "./commands/cancel.ts";

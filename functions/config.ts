@@ -2,7 +2,6 @@
  * The settings of every process, read once at its start. Each has one environment variable; those
  * that hold secrets may be given as `<NAME>_FILE`, the path of a file with the value.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import * as z from "zod";
 import type { CaddySettings } from "../adapters/caddy-config.ts";
@@ -11,6 +10,7 @@ import type { StoreConfig } from "../adapters/open-store.ts";
 import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
+import { ConfigError, keyFilesOf, withFiles } from "./setting-files.ts";
 
 const list = z.string().transform((text) =>
   text
@@ -214,9 +214,6 @@ export interface Config {
 
 const AWS_S3_ENDPOINT = "https://s3.amazonaws.com";
 
-/** A wrong setting: what is wrong with each, one a line. */
-export class ConfigError extends Error {}
-
 export const readConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
   const parsed = Environment.safeParse(withFiles(environment));
   if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
@@ -291,32 +288,4 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     logLevel: e.BAGAGE_LOG_LEVEL,
     sweepMs: e.BAGAGE_SWEEP_S * 1_000,
   };
-};
-
-/** The files that a pair of keys is in, for the parts that the environment does not name themselves. */
-const keyFilesOf = (
-  environment: Readonly<Record<string, string | undefined>>,
-  prefix: string,
-): KeyFiles | undefined => {
-  const fileOf = (name: string): string | null =>
-    environment[name] === undefined ? (environment[`${name}_FILE`] ?? null) : null;
-  const accessKeyId = fileOf(`${prefix}_ACCESS_KEY`);
-  const secretAccessKey = fileOf(`${prefix}_SECRET_KEY`);
-  return accessKeyId === null && secretAccessKey === null
-    ? undefined
-    : { accessKeyId, secretAccessKey };
-};
-
-/** Values from `<NAME>_FILE`, where the name itself is not set. */
-const withFiles = (
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string | undefined> => {
-  const values = { ...environment };
-  for (const [name, path] of Object.entries(environment)) {
-    const plain = /^(BAGAGE_\w+)_FILE$/.exec(name)?.[1];
-    if (plain === undefined || path === undefined || values[plain] !== undefined) continue;
-    if (!existsSync(path)) throw new ConfigError(`${name}: there is no file ${path}`);
-    values[plain] = readFileSync(path, "utf8").trim();
-  }
-  return values;
 };

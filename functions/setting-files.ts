@@ -1,0 +1,34 @@
+/** Settings whose values stand in files: `<NAME>_FILE` names the path where NAME is not set itself. */
+import { existsSync, readFileSync } from "node:fs";
+import type { KeyFiles } from "../adapters/live-keys.ts";
+
+/** A wrong setting: what is wrong with each, one a line. */
+export class ConfigError extends Error {}
+
+/** The files that a pair of keys is in, for the parts that the environment does not name themselves. */
+export const keyFilesOf = (
+  environment: Readonly<Record<string, string | undefined>>,
+  prefix: string,
+): KeyFiles | undefined => {
+  const fileOf = (name: string): string | null =>
+    environment[name] === undefined ? (environment[`${name}_FILE`] ?? null) : null;
+  const accessKeyId = fileOf(`${prefix}_ACCESS_KEY`);
+  const secretAccessKey = fileOf(`${prefix}_SECRET_KEY`);
+  return accessKeyId === null && secretAccessKey === null
+    ? undefined
+    : { accessKeyId, secretAccessKey };
+};
+
+/** Values from `<NAME>_FILE`, where the name itself is not set. */
+export const withFiles = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> => {
+  const values = { ...environment };
+  for (const [name, path] of Object.entries(environment)) {
+    const plain = /^(BAGAGE_\w+)_FILE$/.exec(name)?.[1];
+    if (plain === undefined || path === undefined || values[plain] !== undefined) continue;
+    if (!existsSync(path)) throw new ConfigError(`${name}: there is no file ${path}`);
+    values[plain] = readFileSync(path, "utf8").trim();
+  }
+  return values;
+};
