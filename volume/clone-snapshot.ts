@@ -43,7 +43,9 @@ export const cloneSnapshot = async (
     ]),
   };
   const isSealed = format === SNAPSHOT_FORMATS.sealed;
-  const key = isSealed ? currentKey(source.keys ?? NO_KEYS) : null;
+  // Of a volume whose sealing was ended too: what the clone refers to is sealed.
+  const { keys = NO_KEYS } = source;
+  const key = isSealed ? (currentKey(keys) ?? keys.keys[0] ?? null) : null;
   const clone: Snapshot = {
     ...rest,
     ...objects,

@@ -8,6 +8,7 @@ import { describeTree } from "../test/trees/describe-tree.ts";
 import { anyTree, growTree } from "../test/trees/random-tree.ts";
 import { propertyRuns } from "../test/trees/test-settings.ts";
 import { openVolumePair, PREFIX, type VolumePair } from "../test/trees/volume-pair.ts";
+import { cloneSnapshot } from "./clone-snapshot.ts";
 import { collectGarbage } from "./collect.ts";
 import { type DataKey, seal, unseal } from "./sealing.ts";
 import { snapshotIsWhole } from "./snapshot-is-whole.ts";
@@ -140,6 +141,21 @@ test("after a new data key old snapshots stay readable, and new data are under t
       code: "key-missing",
       message: expect.stringContaining(OLD.id),
     });
+  });
+});
+
+test("once sealing has ended new data are plain, and what was sealed stays readable", async () => {
+  await withSecrets(async (pair, sealed) => {
+    writeFileSync(`${pair.source}/later`, "written later");
+    const off = { current: null, keys: [OLD] };
+    const { snapshotId: plain } = await pair.snapshot(off);
+    await pair.hydrateTo("sealed", sealed, { keys: off });
+    await pair.hydrateTo("plain", plain);
+    expect(describeTree(pair.pathOf("plain"))).toEqual(describeTree(pair.source));
+    const place = { store: pair.store, prefix: PREFIX, snapshotId: sealed, keys: off };
+    await cloneSnapshot(place, { ...place, prefix: `${PREFIX}x`, snapshotId: "c" }, signal);
+    await pair.hydrateTo("clone", "c", { keys: off, prefix: `${PREFIX}x` });
+    expect(describeTree(pair.pathOf("clone"))).toEqual(describeTree(pair.pathOf("sealed")));
   });
 });
 

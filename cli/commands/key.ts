@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { CommandModule } from "yargs";
 import { KEY_BYTES, newDataKey, rewrapKeys, wrapKey } from "../../functions/project-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import { applyInput } from "../apply-input.ts";
 import { openContext } from "../context.ts";
 
@@ -27,7 +28,7 @@ const initCommand: CommandModule<object, Arguments> = {
   handler: async (args) => {
     const context = await openContext();
     const { project, state } = await context.loadProject(args.project);
-    if (state.encryption !== null) {
+    if (isSealing(state)) {
       throw new TerminalError(`project ${project} has a key already`, {
         code: "key-exists",
         hint: `bagage key rotate ${project}`,
@@ -37,6 +38,26 @@ const initCommand: CommandModule<object, Arguments> = {
     await applyInput(context, project, { type: "key.added", key, isCurrent: true });
     say(`project ${project}: data key ${key.id}, wrapped by ${key.wrappedBy}`);
     say("keep the wrapping key: without it nobody can read what the project stores");
+  },
+};
+
+const isSealing = ({ encryption }: ProjectState): boolean =>
+  encryption !== null && encryption.current !== null;
+
+const offCommand: CommandModule<object, Arguments> = {
+  command: "off <project>",
+  describe: "Seal nothing from now on; what was sealed stays so, and readable with its keys",
+  builder: (yargs) => yargs.positional("project", { type: "string", demandOption: true }),
+  handler: async (args) => {
+    const context = await openContext();
+    const { project, state } = await context.loadProject(args.project);
+    if (!isSealing(state)) {
+      say(`project ${project}: what it stores is not sealed`);
+      return;
+    }
+    await applyInput(context, project, { type: "sealing.ended" });
+    say(`project ${project}: the next snapshot stores everything anew, not sealed`);
+    say("keep the wrapping key for as long as older snapshots are kept");
   },
 };
 
@@ -53,6 +74,12 @@ const rotateCommand: CommandModule<object, Arguments & { data: boolean }> = {
     const context = await openContext();
     const { project, state } = await context.loadProject(args.project);
     const { wrappingKeys } = context.config;
+    if (args.data && state.encryption !== null && !isSealing(state)) {
+      throw new TerminalError(`project ${project} does not seal what it stores`, {
+        code: "key-missing",
+        hint: `seal it again with a new data key: bagage key init ${project}`,
+      });
+    }
     const keys = rewrapKeys(wrappingKeys, state);
     await applyInput(context, project, { type: "keys.rewrapped", keys });
     say(`project ${project}: ${keys.length} data keys are wrapped by ${keys[0]?.wrappedBy}`);
@@ -81,6 +108,7 @@ const showCommand: CommandModule<object, Arguments & { json: boolean }> = {
     }));
     if (args.json) return say(JSON.stringify(keys));
     if (keys.length === 0) say(`project ${project} has no key: what it stores is not sealed`);
+    else if (!isSealing(state)) say(`project ${project} seals nothing new`);
     for (const { id, wrappedBy, isCurrent } of keys) {
       say(`data key ${id}, wrapped by ${wrappedBy}${isCurrent ? ", current" : ""}`);
     }
@@ -95,7 +123,8 @@ export const keyCommand: CommandModule = {
       .command(generateCommand)
       .command(initCommand)
       .command(rotateCommand)
+      .command(offCommand)
       .command(showCommand)
-      .demandCommand(1, "name what to do: generate, init, rotate or show"),
+      .demandCommand(1, "name what to do: generate, init, rotate, off or show"),
   handler: () => undefined,
 };

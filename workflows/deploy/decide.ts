@@ -77,6 +77,7 @@ export const decide = (state: ProjectState, input: Input): Decision => {
       return changeClone(state, input);
     case "key.added":
     case "keys.rewrapped":
+    case "sealing.ended":
       return changeKeys(state, input);
     case "publication.claimed":
     case "publication.ended":

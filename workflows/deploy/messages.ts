@@ -186,6 +186,8 @@ export const Input = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("volume.detached-from-source"), volume: VolumeName }),
   z.strictObject({ type: z.literal("key.added"), key: WrappedKey, isCurrent: z.boolean() }),
   z.strictObject({ type: z.literal("keys.rewrapped"), keys: z.array(WrappedKey) }),
+  /** What is stored from now on is not sealed; what was stays readable with its keys. */
+  z.strictObject({ type: z.literal("sealing.ended") }),
   /** A publisher takes its turn, or is still at it. */
   z.strictObject({
     type: z.literal("publication.claimed"),

@@ -27,6 +27,26 @@ test("the first key can't come in the middle of a deploy", () => {
   expect(decide(copying, added("a", true))).toMatchObject({ code: "deploy-running" });
 });
 
+test("sealing ends with no key current and every key kept, and begins again with another key", () => {
+  const off = given(running, added("a", true), { type: "sealing.ended" });
+  expect(off.encryption).toEqual({ current: null, keys: [wrapped("a", "f")] });
+  expect(given(off, added("b", false)).encryption?.current).toBeNull();
+  expect(given(off, added("b", true)).encryption).toEqual({
+    current: id("b"),
+    keys: [wrapped("a", "f"), wrapped("b", "f")],
+  });
+  expect(decide(running, { type: "sealing.ended" })).toEqual({ kind: "unchanged" });
+});
+
+test("sealing can neither end nor begin again in the middle of a deploy", () => {
+  const sealed = given(running, added("a", true));
+  const copying = { ...begin(start, "first", "a", one), encryption: sealed.encryption };
+  expect(decide(copying, { type: "sealing.ended" })).toMatchObject({ code: "deploy-running" });
+  expect(decide(copying, added("b", true))).toMatchObject({ kind: "changed" });
+  const off = { ...copying, encryption: { current: null, keys: [wrapped("a", "f")] } };
+  expect(decide(off, added("b", true))).toMatchObject({ code: "deploy-running" });
+});
+
 test("keys wrapped anew replace themselves; none is added and none is lost", () => {
   const state = given(running, added("a", true), added("b", true));
   const keys = [wrapped("a", "e", "BBBB"), wrapped("d", "e")];

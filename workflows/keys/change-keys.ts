@@ -5,7 +5,7 @@ import type { Encryption } from "./encryption.ts";
 
 export const changeKeys = (
   state: ProjectState,
-  input: InputOf<"key.added"> | InputOf<"keys.rewrapped">,
+  input: InputOf<"key.added"> | InputOf<"keys.rewrapped"> | InputOf<"sealing.ended">,
 ): Decision => {
   const { encryption, project } = state;
   if (input.type === "keys.rewrapped") {
@@ -13,19 +13,22 @@ export const changeKeys = (
     const keys = encryption.keys.map((key) => input.keys.find(({ id }) => id === key.id) ?? key);
     return save(state, { ...encryption, keys });
   }
-  const { key, isCurrent } = input;
-  if (encryption === null && state.deploy !== null) {
-    // Its final snapshot could not be a delta on what it copied unsealed: a long pause.
+  const isSealing = encryption !== null && encryption.current !== null;
+  const willSeal =
+    input.type === "key.added" && (isSealing || encryption === null || input.isCurrent);
+  if (isSealing !== willSeal && state.deploy !== null) {
+    // Its final snapshot could not be a delta on what it copied sealed otherwise: a long pause.
     const message = `project ${project} is being deployed`;
-    return refused(
-      "deploy-running",
-      message,
-      "wait for its end: the first key changes every object",
-    );
+    return refused("deploy-running", message, "wait for its end: every object is stored anew then");
   }
+  if (input.type === "sealing.ended") {
+    return encryption === null ? UNCHANGED : save(state, { ...encryption, current: null });
+  }
+  const { key, isCurrent } = input;
   const known = encryption?.keys ?? [];
   const keys = known.some(({ id }) => id === key.id) ? known : [...known, key];
-  return save(state, { current: isCurrent ? key.id : (encryption?.current ?? key.id), keys });
+  const current = isCurrent || encryption === null ? key.id : encryption.current;
+  return save(state, { current, keys });
 };
 
 const save = (state: ProjectState, encryption: Encryption): Decision => {

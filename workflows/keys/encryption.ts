@@ -6,6 +6,12 @@ import { KeyId } from "../ids.ts";
 export const WrappedKey = z.strictObject({ id: KeyId, wrappedBy: KeyId, box: z.base64() });
 export type WrappedKey = z.infer<typeof WrappedKey>;
 
-/** New data are sealed with the current key; the others are for what was sealed before. */
-export const Encryption = z.strictObject({ current: KeyId, keys: z.array(WrappedKey).min(1) });
+/**
+ * New data are sealed with the current key (null: with none, sealing was ended); the others are for what
+ * was sealed before.
+ */
+export const Encryption = z.strictObject({
+  current: KeyId.nullable(),
+  keys: z.array(WrappedKey).min(1),
+});
 export type Encryption = z.infer<typeof Encryption>;
