@@ -21,9 +21,15 @@ const store = openS3ObjectStore(request.s3);
 const { signal } = new AbortController();
 const common = { store, prefix, snapshotId, directory, indexFile, fileSystem: linuxFileSystem };
 // The daemon's threads are there when a deploy comes.
-const warm = { kind: "digest-blocks", bytes: Buffer.alloc(WARM_BYTES), blockBytes: 4_096 } as const;
+const warm = {
+  kind: "fill-files",
+  prefix,
+  keys: undefined,
+  bytes: Buffer.of(),
+  frames: [],
+} as const;
 const warmings = Array.from({ length: THREADS }, () =>
-  sharedThreads.run<"digest-blocks">(warm, WARM_BYTES),
+  sharedThreads.run<"fill-files">(warm, WARM_BYTES, { fileSystem: linuxFileSystem }),
 );
 await Promise.all(warmings);
 const began = performance.now();

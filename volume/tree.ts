@@ -12,7 +12,7 @@ import { nameWithin } from "./keys.ts";
 
 /** A segment ends after a path whose hash falls in 1/SEGMENT_MEAN, or at the largest count. */
 const SEGMENT_MEAN = 2_048;
-const SEGMENT_ENTRIES_MAX = 16_384;
+const SEGMENT_ENTRIES_MAX = 8_192;
 /** Beyond what any honest segment reaches: its entries, each with thousands of extents. */
 export const SEGMENT_BYTES_MAX = 256 * 2 ** 20;
 const SEGMENT_LEVEL = 3;

@@ -10,6 +10,8 @@ import type { DataKeys } from "../sealing.ts";
 /** A gap this small costs less than a request of its own. */
 const GAP_BYTES_MAX = 128 * 1_024;
 const RANGE_BYTES_MAX = 4 * 2 ** 20;
+/** What one thread unpacks and writes at a time, however well it was compressed. */
+const RANGE_RAW_BYTES_MAX = 8 * 2 ** 20;
 const REQUESTS_MAX = 6;
 const TRIES_MAX = 3;
 
@@ -21,7 +23,11 @@ export interface FrameRange {
   readonly frames: readonly Frame[];
 }
 
-type GrowingRange = Omit<FrameRange, "length" | "frames"> & { length: number; frames: Frame[] };
+type GrowingRange = Omit<FrameRange, "length" | "frames"> & {
+  length: number;
+  rawBytes: number;
+  frames: Frame[];
+};
 
 /** Where frames come from: a volume, and the keys to what is sealed in it. */
 export interface FrameSource {
@@ -110,13 +116,15 @@ const coalesce = (frames: readonly Frame[]): FrameRange[] => {
       last !== undefined &&
       last.pack === frame.pack &&
       frame.offset - (last.offset + last.length) <= GAP_BYTES_MAX &&
-      length <= RANGE_BYTES_MAX;
+      length <= RANGE_BYTES_MAX &&
+      last.rawBytes + frame.rawBytes <= RANGE_RAW_BYTES_MAX;
     if (joins) {
       last.length = Math.max(last.length, length);
+      last.rawBytes += frame.rawBytes;
       last.frames.push(frame);
     } else {
-      const { pack, offset, storedBytes } = frame;
-      ranges.push({ pack, offset, length: storedBytes, frames: [frame] });
+      const { pack, offset, storedBytes, rawBytes } = frame;
+      ranges.push({ pack, offset, length: storedBytes, rawBytes, frames: [frame] });
     }
   }
   return ranges;

@@ -35,6 +35,7 @@ export interface FillBatchOptions extends FrameSource {
   readonly fileSystem: FileSystem;
   readonly counts: { bytes: number; fetchedBytes: number };
   readonly onWritten: (bytes: number) => void;
+  readonly onMade: (task: NewFileTask) => void;
   readonly onProgress: () => void;
 }
 
@@ -69,8 +70,9 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
     counts.bytes += piece.length;
     if (left === 0) finish(task);
   };
-  const noteMade = ({ entry }: NewFileTask): void => {
-    counts.bytes += entry.size;
+  const noteMade = (task: NewFileTask): void => {
+    counts.bytes += task.entry.size;
+    options.onMade(task);
   };
   const fill = async ({ frames }: Batch): Promise<void> => {
     const list = [...frames.values()].map(({ frame }) => frame);
@@ -94,13 +96,6 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
     batch = emptyBatch();
     while (running.length > BATCHES_MAX) await running.shift();
   };
-  const want = (frame: Frame, bytes: number): WantedFrame => {
-    const name = nameOf(frame);
-    const known = batch.frames.get(name) ?? { frame, uses: [], newFiles: [] };
-    batch.frames.set(name, known);
-    batch.bytes += bytes;
-    return known;
-  };
   const sendIfFull = async (): Promise<void> => {
     if (batch.bytes >= BATCH_BYTES || batch.files >= BATCH_FILES) await send();
   };
@@ -110,14 +105,14 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
       if (task.pieces.length === 0) finish(task);
       batch.files += 1;
       for (const piece of task.pieces) {
-        want(piece.frame, piece.length).uses.push({ task, piece });
+        wantedOf(batch, piece.frame, piece.length).uses.push({ task, piece });
         await sendIfFull();
       }
       await sendIfFull();
     },
     addNew: async (task) => {
       batch.files += 1;
-      want(task.frame, task.entry.size).newFiles.push(task);
+      wantedOf(batch, task.frame, task.entry.size).newFiles.push(task);
       await sendIfFull();
     },
     flush: async () => {
@@ -131,6 +126,15 @@ export const openFillBatch = (options: FillBatchOptions, signal: AbortSignal): F
       missing.clear();
     },
   };
+};
+
+/** The frame's place in the batch, which grows by so many bytes. */
+const wantedOf = (batch: Batch, frame: Frame, bytes: number): WantedFrame => {
+  const name = nameOf(frame);
+  const wanted = batch.frames.get(name) ?? { frame, uses: [], newFiles: [] };
+  batch.frames.set(name, wanted);
+  batch.bytes += bytes;
+  return wanted;
 };
 
 const nameOf = (frame: Frame): string => `${frame.pack} ${frame.offset}`;

@@ -12,8 +12,8 @@ import { withParentOf } from "./open-below.ts";
 export interface Links {
   /** The file is still to be written. */
   expect(task: NewFileTask): void;
-  /** The file of that path is there. */
-  arrived(path: Buffer): void;
+  /** The file is there. */
+  arrived(task: NewFileTask): void;
   /** Makes the link, or keeps it until its file is there. */
   place(entry: HardlinkEntry, place: Place): void;
   /** Makes the links that are kept so far; to be called when their files are there. */
@@ -32,10 +32,10 @@ export const openLinks = (root: string, fileSystem: FileSystem): Links => {
   let kept: KeptLink[] = [];
   return {
     expect: (task) => {
-      expected.set(task.file.path, task);
+      expected.set(task.entry.path.toString("latin1"), task);
     },
-    arrived: (path) => {
-      expected.delete(path.toString("latin1"));
+    arrived: ({ entry }) => {
+      expected.delete(entry.path.toString("latin1"));
     },
     place: (entry, place) => {
       if (place.isThere) rmSync(place.at, { recursive: true });
@@ -50,7 +50,7 @@ export const openLinks = (root: string, fileSystem: FileSystem): Links => {
         for (const { entry, place, task, release } of due) {
           linkTo(root, entry, place.at);
           // A further name is a change of the file: its ctime is another now.
-          task.identify(fileSystem.statAt(place.directoryFd, place.name));
+          task.identity = fileSystem.statAt(place.directoryFd, place.name);
           release();
         }
       };

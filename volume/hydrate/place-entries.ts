@@ -18,7 +18,7 @@ import { type FileTask, openFile } from "./file-task.ts";
 import { openFillBatch } from "./fill-batch.ts";
 import { openLinks } from "./links.ts";
 import { applyXattrs } from "./metadata.ts";
-import { planNewFile } from "./new-file-task.ts";
+import { newFileResult, planNewFile } from "./new-file-task.ts";
 
 export interface PlacerOptions extends FrameSource {
   readonly directory: string;
@@ -46,8 +46,8 @@ export interface Placer {
 export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer => {
   const { directory, baseDirectory, known, fileSystem, clones, counts } = options;
   const stack = openDirectoryStack(directory, fileSystem);
-  const batch = openFillBatch(options, signal);
   const links = openLinks(directory, fileSystem);
+  const batch = openFillBatch({ ...options, onMade: links.arrived }, signal);
   const placeFile = async (entry: FileEntry, place: Place, old: FoundEntry | null) => {
     const kept = baseDirectory === null ? keepUntouched(entry, place, old, fileSystem) : null;
     if (kept !== null) {
@@ -59,11 +59,11 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
     }
     counts.files += 1;
     const isNew = !place.isThere && (baseDirectory === null || old === null);
-    const planned = isNew ? planNewFile(entry, place, () => links.arrived(entry.path)) : null;
+    const planned = isNew ? planNewFile(entry, place) : null;
     if (planned !== null) {
       links.expect(planned);
       await batch.addNew(planned);
-      return () => planned.result();
+      return () => newFileResult(planned);
     }
     const task: FileTask = openFile({ ...place, entry, old, baseDirectory, fileSystem, clones });
     counts.reusedBytes += task.reusedBytes;

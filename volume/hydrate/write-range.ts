@@ -6,7 +6,8 @@ import type { FileSystem } from "../file-system.ts";
 import { sharedThreads } from "../threads/thread-pool.ts";
 import type { FrameRange, FrameSource } from "./fetch-frames.ts";
 import type { FileTask } from "./file-task.ts";
-import type { NewFileTask } from "./new-file-task.ts";
+import { describeNewFile } from "./new-file.ts";
+import { digestBytesOf, type NewFileTask } from "./new-file-task.ts";
 
 /** Making a file takes a thread as long as so many bytes do. */
 const BYTES_PER_NEW_FILE = 8 * 1_024;
@@ -45,7 +46,7 @@ export const writeRange = async (
     frame,
     start: frame.offset - range.offset,
     uses: uses.map(({ task, piece }) => task.useOf(piece)),
-    newFiles: newFiles.map(({ file }) => file),
+    newFiles: newFiles.map(({ entry, directoryFd }) => describeNewFile(entry, directoryFd)),
   }));
   const fileCount = wanted.reduce((sum, { newFiles }) => sum + newFiles.length, 0);
   const { buffer } = bytes;
@@ -63,8 +64,9 @@ export const writeRange = async (
       noteWritten(use, takeBlocks(Math.ceil(length / blockBytes) * DIGEST_BYTES));
     }
     for (const task of newFiles) {
-      const identity = decodeIdentity(takeIdentity(IDENTITY_BYTES));
-      task.noteWritten(identity, takeBlocks(task.digestBytes));
+      task.identity = decodeIdentity(takeIdentity(IDENTITY_BYTES));
+      task.digests = takeBlocks(digestBytesOf(task));
+      task.release();
       noteMade(task);
     }
   }

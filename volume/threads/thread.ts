@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { parentPort } from "node:worker_threads";
 import type { FileSystem } from "../file-system.ts";
 import { encodeFailure } from "./failures.ts";
-import { performJob } from "./jobs.ts";
+import { type Job, performJob } from "./jobs.ts";
 import type { ThreadRequest } from "./thread-pool.ts";
 
 setFlagsFromString("--expose-gc");
@@ -14,8 +14,15 @@ const collectYoung = runInNewContext("() => gc({ type: 'minor' })") as () => voi
  * Buffers of compressed and unpacked frames are garbage as soon as a job is done, but to the collector
  * each is one small object: left alone it lets some hundred megabytes of them wait.
  */
-const JOBS_PER_COLLECTION = 4;
-let jobs = 0;
+const BYTES_PER_COLLECTION = 4 * 2 ** 20;
+let bytes = 0;
+
+const bytesOf = (job: Job): number => {
+  if (job.kind === "encode-frame") return job.raw.length;
+  if (job.kind === "fill-files")
+    return job.frames.reduce((sum, { frame }) => sum + frame.rawBytes, 0);
+  return 0;
+};
 
 const fileSystemOf = async (module: string | null): Promise<FileSystem | null> => {
   if (module === null) return null;
@@ -30,8 +37,10 @@ const perform = async ({ job, fileSystemModule }: ThreadRequest): Promise<void> 
   } catch (error) {
     parentPort?.postMessage({ failure: encodeFailure(error) });
   }
-  jobs += 1;
-  if (jobs % JOBS_PER_COLLECTION === 0) collectYoung();
+  bytes += bytesOf(job);
+  if (bytes < BYTES_PER_COLLECTION) return;
+  bytes = 0;
+  collectYoung();
 };
 
 let last = Promise.resolve();
