@@ -11,7 +11,7 @@ import { mountFileSystem } from "./loop-mount.ts";
 import { makeDatabase, updateRows } from "./make-volume.ts";
 
 const IMAGE_BYTES = 8 * 2 ** 30;
-const ROWS = [12_500, 25_000, 50_000, 100_000];
+const ROWS = [12_500, 40_000, 100_000];
 const ROW_BYTES = 8_280;
 const CHANGED_ROWS = 1_000;
 const MIB = 2 ** 20;

@@ -8,6 +8,7 @@ import type { Row } from "./bench.ts";
 import { changedFileBytes } from "./changed-file-bytes.ts";
 import type { EngineBench } from "./engine-bench.ts";
 import {
+  copyTree,
   listedBytes,
   rawGets,
   rawPuts,
@@ -168,11 +169,14 @@ const benchFullHydrate = async (scene: Scene, signal: AbortSignal): Promise<void
   table.less({ work, unit: "ms", peer: "restic restore, not synced", target: null }, unsynced);
   table.less({ work, unit: "ms", peer: "raw GETs, not written", target: 0.8 }, raw);
   table.atMost({ work: `${work}, memory`, unit: "bytes", peer: "400 MiB" }, LIMIT_BYTES, peakBytes);
+  const ours = synced.at(-1)?.ours ?? 0;
+  const copied = await copyTree(at("source/data"), at("cp"), signal);
+  const copy = { work, unit: "ms", peer: "cp -a of it, synced", target: null } as const;
+  table.less(copy, [{ ours, theirs: copied + syncDisk(at(".")) }]);
   if (scene.kind !== "ext4") return;
   const from = `${prefix}-rclone`;
   const rclone = await rcloneCopy(bench, at("rclone"), { from }, signal);
-  const last = synced.at(-1)?.ours ?? 0;
-  const both = [{ ours: last, theirs: rclone + syncDisk(at(".")) }];
+  const both = [{ ours, theirs: rclone + syncDisk(at(".")) }];
   table.less({ work, unit: "ms", peer: "rclone copy, synced", target: null }, both);
   rmSync(at("rclone"), { recursive: true, force: true });
 };
