@@ -4,23 +4,28 @@
  */
 import type { Clock } from "./clock.ts";
 import type { GuardedContainer } from "./guard-file.ts";
-import { isAlive, signalProcess } from "./process-identity.ts";
+import type { Processes } from "./process-identity.ts";
 
 const LOOK_EVERY_MS = 50;
+
+export interface EndContainersPorts {
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
+  readonly processes: Processes;
+}
 
 /** Resolves when none of them is alive any more. */
 export const endContainers = async (
   containers: readonly GuardedContainer[],
-  { monotonicMs, sleep }: Pick<Clock, "monotonicMs" | "sleep">,
+  { clock: { monotonicMs, sleep }, processes }: EndContainersPorts,
   signal: AbortSignal,
 ): Promise<void> => {
   const beganMs = monotonicMs();
-  for (const { init } of containers) signalProcess(init, "SIGTERM");
+  for (const { init } of containers) processes.signal(init, "SIGTERM");
   for (;;) {
-    const alive = containers.filter(({ init }) => isAlive(init));
+    const alive = containers.filter(({ init }) => processes.isAlive(init));
     if (alive.length === 0) return;
     for (const { init, graceMs } of alive) {
-      if (monotonicMs() - beganMs >= graceMs) signalProcess(init, "SIGKILL");
+      if (monotonicMs() - beganMs >= graceMs) processes.signal(init, "SIGKILL");
     }
     await sleep(LOOK_EVERY_MS, signal);
   }

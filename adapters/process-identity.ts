@@ -28,6 +28,12 @@ export const identifyProcess = (pid: number): ProcessIdentity | undefined => {
 export const isAlive = ({ pid, startTicks }: ProcessIdentity): boolean =>
   identifyProcess(pid)?.startTicks === startTicks;
 
+/** What can be known of processes and done to them. */
+export interface Processes {
+  readonly isAlive: (identity: ProcessIdentity) => boolean;
+  readonly signal: (identity: ProcessIdentity, name: NodeJS.Signals) => void;
+}
+
 /** Sends the signal unless the process is gone already. */
 export const signalProcess = (identity: ProcessIdentity, name: NodeJS.Signals): void => {
   if (!isAlive(identity)) return;
@@ -37,3 +43,5 @@ export const signalProcess = (identity: ProcessIdentity, name: NodeJS.Signals): 
     if (isAlive(identity)) throw error;
   }
 };
+
+export const systemProcesses: Processes = { isAlive, signal: signalProcess };

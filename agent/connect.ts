@@ -19,7 +19,7 @@ import type { Metrics } from "../adapters/metrics.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
 import { processesUsing } from "../adapters/open-files.ts";
 import { openStore } from "../adapters/open-store.ts";
-import { identifyProcess } from "../adapters/process-identity.ts";
+import { identifyProcess, systemProcesses } from "../adapters/process-identity.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
 import type { Config } from "../functions/config.ts";
@@ -180,7 +180,8 @@ const keepLease = (
     readOrders: () => readGuardOrders(root),
     writeOrders: (orders) => writeGuardOrders(root, orders),
     ensureGuard: (signal) => ensureGuard(root, systemClock, signal),
-    endContainers: (containers, signal) => endContainers(containers, systemClock, signal),
+    endContainers: (containers, signal) =>
+      endContainers(containers, { clock: systemClock, processes: systemProcesses }, signal),
     onLapse: (containers) => {
       const names = new Set(containers.map(({ name }) => name));
       for (const { project, container, epoch } of gates.list()) {

@@ -3,7 +3,7 @@ import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { acquireFileLock } from "../adapters/file-lock.ts";
 import { guardLockPath, writeGuardIdentity } from "../adapters/guard-file.ts";
-import { identifyProcess } from "../adapters/process-identity.ts";
+import { identifyProcess, systemProcesses } from "../adapters/process-identity.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { runGuard } from "./guard.ts";
 
@@ -25,6 +25,7 @@ await runGuard(
     bootId: readBootId(),
     bootTimeMs,
     clock: systemClock,
+    processes: systemProcesses,
     say: (msg, data) => {
       process.stdout.write(`${JSON.stringify({ level: 40, time: Date.now(), ...data, msg })}\n`);
     },

@@ -8,7 +8,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { type GuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
-import { identifyProcess, type ProcessIdentity } from "../adapters/process-identity.ts";
+import {
+  identifyProcess,
+  type ProcessIdentity,
+  systemProcesses,
+} from "../adapters/process-identity.ts";
 import { LeaseSession, ProjectId } from "../workflows/ids.ts";
 import { runGuard } from "./guard.ts";
 import { ensureGuard } from "./start-guard.ts";
@@ -58,7 +62,14 @@ const guarded = (name: string, init: ProcessIdentity, graceMs = 5_000) => ({
 });
 const guard = (until: AbortSignal = signal): Promise<void> =>
   runGuard(
-    { root, bootId: "this-boot", bootTimeMs, clock: systemClock, say: () => undefined },
+    {
+      root,
+      bootId: "this-boot",
+      bootTimeMs,
+      clock: systemClock,
+      processes: systemProcesses,
+      say: () => undefined,
+    },
     until,
   );
 

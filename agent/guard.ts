@@ -3,16 +3,13 @@
  * it dead, stuck or stopped. It reads nothing but the agent's orders, needs neither store nor engine,
  * and ends when there is nothing left to guard and nobody to guard it for.
  */
-import type { Clock } from "../adapters/clock.ts";
-import { endContainers } from "../adapters/end-containers.ts";
+import { type EndContainersPorts, endContainers } from "../adapters/end-containers.ts";
 import { type GuardOrders, readGuardOrders } from "../adapters/guard-file.ts";
-import { isAlive, signalProcess } from "../adapters/process-identity.ts";
 
-export interface GuardPorts {
+export interface GuardPorts extends EndContainersPorts {
   readonly root: string;
   readonly bootId: string;
   readonly bootTimeMs: () => number;
-  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   /** One line an event, for whoever reads the agent's log. */
   readonly say: (event: string, data: Readonly<Record<string, unknown>>) => void;
 }
@@ -28,6 +25,7 @@ export const runGuard = async (ports: GuardPorts, signal: AbortSignal): Promise<
     if (orders === null || orders.bootId !== ports.bootId) return;
     const leftMs = orders.deadlineMs - ports.bootTimeMs();
     if (leftMs <= 0) await strike(ports, orders, signal);
+    const { isAlive } = ports.processes;
     const isWatched = isAlive(orders.agent) || orders.containers.some(({ init }) => isAlive(init));
     if (!isWatched) return;
     const waitMs = leftMs > 0 ? Math.max(LOOK_SOON_MS, Math.min(leftMs, LOOK_EVERY_MS)) : 0;
@@ -42,11 +40,11 @@ const strike = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const { session } = orders;
-  const alive = orders.containers.filter(({ init }) => isAlive(init));
+  const alive = orders.containers.filter(({ init }) => ports.processes.isAlive(init));
   if (alive.length > 0) {
     ports.say("guard.stops", { session, containers: alive.map(({ name }) => name) });
   }
-  const ending = endContainers(alive, ports.clock, signal);
+  const ending = endContainers(alive, ports, signal);
   await endStuckAgent(ports, orders, signal);
   await ending;
 };
@@ -60,7 +58,7 @@ const endStuckAgent = async (
   if (leftMs > 0) await ports.clock.sleep(leftMs, signal);
   const now = await readGuardOrders(ports.root);
   const isStuck = now?.session === session && !now.isLapsed && now.deadlineMs === deadlineMs;
-  if (!isStuck || !isAlive(agent)) return;
+  if (!isStuck || !ports.processes.isAlive(agent)) return;
   ports.say("guard.ends-agent", { session, pid: agent.pid });
-  signalProcess(agent, "SIGKILL");
+  ports.processes.signal(agent, "SIGKILL");
 };
