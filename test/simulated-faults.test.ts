@@ -27,6 +27,7 @@ const move = async (
   const scenario: Scenario = {
     seed: 3,
     isShared: false,
+    onNodeLoss: "wait",
     pushes: [
       { atMs: 2_000, node: "x", behaviour: "good" },
       { atMs: MOVE_MS, node: "y", behaviour },

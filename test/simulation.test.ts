@@ -35,6 +35,7 @@ test("a seed tells the same story every time", async () => {
 const moveWith = (seed: number, faults: readonly Fault[]): Scenario => ({
   seed,
   isShared: false,
+  onNodeLoss: "wait",
   pushes: [5_000, 30_000, 60_000].map((atMs, index) => ({
     atMs,
     node: index < 2 ? "x" : "y",
@@ -65,9 +66,29 @@ test("25: a node that was rebooted is heard of again, and serves what it owns", 
   expect(results).toContain("deployed");
 });
 
+/** A volume that goes on without x, which is back later. */
+const without = (seed: number, fault: Fault): Scenario => ({
+  ...moveWith(seed, [fault]),
+  onNodeLoss: "restore",
+  pushes: [5_000, 30_000].map((atMs) => ({ atMs, node: "x", behaviour: "good" })),
+});
+const CUT: Fault = { kind: "cut", atMs: 60_000, node: "x", forMs: 60_000 };
+const FROZEN: Fault = { kind: "freeze", atMs: 60_000, machine: "x", forMs: 60_000 };
+
+test.for([CUT, { kind: "lose", atMs: 60_000, node: "x", returns: "late" } as const])(
+  "29: a node that is lost ($kind): its volume goes on without it, and what it had is a branch",
+  async (fault) => {
+    const { breaches, losses, results } = await simulate(without(1, fault));
+    expect(breaches).toEqual([]);
+    expect(losses).toBe(1);
+    expect(new Set(results)).toEqual(new Set(["deployed"]));
+  },
+);
+
 test.for(MUTATIONS)("a planted bug is found: %s", async (mutation) => {
   for (const seed of seeds(MUTANT_SEEDS_MAX)) {
-    const scenario = moveWith(seed, [...LATE, ...COLLECTIONS]);
+    const isOfLease = mutation === "guard-sleeps";
+    const scenario = isOfLease ? without(seed, FROZEN) : moveWith(seed, [...LATE, ...COLLECTIONS]);
     const { breaches } = await simulate(scenario, { mutation });
     if (breaches.length > 0) return;
   }

@@ -4,16 +4,18 @@ import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { localContext } from "../../agent/local-context.ts";
 import type { GitPort } from "../../functions/control-ports.ts";
 import { RetryableError } from "../../volume/errors.ts";
-import { CommitId } from "../../workflows/ids.ts";
+import { CommitId, NodeId, type SnapshotId, VolumeName } from "../../workflows/ids.ts";
+import type { Desired } from "../../workflows/record.ts";
 import { type Behaviour, findLoss, imageOf, readLog, takeRecord } from "./application.ts";
-import type { Control } from "./control.ts";
+import { type Control, PROJECT } from "./control.ts";
 import { dataOf } from "./daemon.ts";
 import type { Node } from "./node.ts";
+import type { Scenario } from "./scenario.ts";
 import type { Site } from "./site.ts";
 
-export const PROJECT = "shop";
 export const SECRET = "the-secret-of-the-shop";
 const REF = "refs/heads/main";
+const DATA = VolumeName.parse("data");
 const WRITE_EVERY_MS_MAX = 5_000;
 const LATENCY_MS_MAX = 80;
 
@@ -27,6 +29,7 @@ export interface Writer {
 export const startWriter = (
   site: Site,
   nodes: readonly Node[],
+  promised: (acknowledged: readonly string[]) => readonly string[],
   everyMsMax = WRITE_EVERY_MS_MAX,
 ): Writer => {
   const { world } = site;
@@ -59,7 +62,8 @@ export const startWriter = (
         world.note(`${node.id} record ${id}`);
         agent.deliver(() => {
           acknowledged.push(id);
-          const loss = container?.data === null ? null : findLoss(readLog(data), acknowledged);
+          const loss =
+            container?.data === null ? null : findLoss(readLog(data), promised(acknowledged));
           if (loss !== null) world.breach(`I4: the serving volume on ${node.id}: ${loss}`);
         }, 0);
       }, 0);
@@ -80,6 +84,8 @@ export interface Pushed {
 
 export interface Pusher {
   push(what: Pushed): void;
+  /** Starts the volume from that snapshot, with the version that was pushed last. */
+  restore(snapshotId: SnapshotId): void;
   /** Names of the requests that were answered 202. */
   readonly accepted: readonly string[];
   readonly git: GitPort;
@@ -92,7 +98,7 @@ const ANSWER_MS_MAX = 10_000;
 export const createPusher = (
   site: Site,
   controls: () => readonly Control[],
-  isShared: boolean,
+  { isShared, onNodeLoss }: Pick<Scenario, "isShared" | "onNodeLoss">,
 ): Pusher => {
   const { world } = site;
   const files = new Map<CommitId, string>();
@@ -121,14 +127,55 @@ export const createPusher = (
       );
     });
   };
+  /** As from the command line of a control machine, by somebody who asks until it is taken. */
+  const ask = (request: Omit<Desired, "deployId">, triesLeft = TRIES_MAX): void => {
+    let isOver = false;
+    const again = (): void => {
+      if (isOver) return;
+      isOver = true;
+      if (triesLeft > 0) world.after(ANSWER_MS_MAX, () => ask(request, triesLeft - 1));
+    };
+    world.after(ANSWER_MS_MAX, again);
+    const control = world.random.pick(controls());
+    control.machine.process?.deliver(() => {
+      control.request(request).then(() => {
+        if (isOver) return;
+        isOver = true;
+        accepted.push(request.requestId);
+        world.note(`request ${request.requestId} is taken`);
+      }, again);
+    });
+  };
+  let requests = 0;
+  const askFor = (what: Pick<Desired, "commit" | "target" | "restore" | "acceptLoss">): void => {
+    requests += 1;
+    ask({
+      requestId: `cli.r${requests}`,
+      trigger: "cli",
+      ref: REF,
+      force: true,
+      requestedAtMs: world.nowMs(),
+      ...what,
+    });
+  };
   const pusher: Pusher = {
     accepted,
     isGitAway: false,
+    restore: (snapshotId) => {
+      if (head === null) return;
+      world.note(`restore of ${snapshotId}`);
+      askFor({ commit: head, restore: { [DATA]: snapshotId }, acceptLoss: true });
+    },
     push: ({ node, behaviour }) => {
       const version = files.size + 1;
       head = CommitId.parse(createHash("sha1").update(String(version)).digest("hex"));
-      files.set(head, fileOf({ node, behaviour, version, isShared }));
+      files.set(head, fileOf({ node, behaviour, version, isShared, onNodeLoss }));
       world.note(`push ${version}: ${behaviour}, to ${node}`);
+      // A file that named a node would keep the volume from going on without it.
+      if (onNodeLoss === "restore") {
+        askFor({ commit: head, target: NodeId.parse(node), restore: {}, acceptLoss: false });
+        return;
+      }
       deliver(deliveryOf(`d${version}`, head), `gitea.d${version}`, TRIES_MAX);
     },
     git: {
@@ -179,22 +226,27 @@ const deliveryOf = (delivery: string, commit: CommitId): APIGatewayProxyEventV2 
 interface FileOptions extends Pushed {
   readonly version: number;
   readonly isShared: boolean;
+  readonly onNodeLoss: Scenario["onNodeLoss"];
 }
 
 /** The project file of a version, as a user would write it. */
-const fileOf = ({ node, behaviour, version, isShared }: FileOptions): string => {
+const fileOf = ({ node, behaviour, version, isShared, onNodeLoss }: FileOptions): string => {
+  const placement = [
+    "    deploy:",
+    "      placement:",
+    "        constraints:",
+    `        - node.id == ${node}`,
+  ];
   const container = (name: string, image: string, more: readonly string[]): string[] => [
     `${name}:`,
     `    image: ${image}`,
     ...more,
     "    stop_grace_period: 5s",
-    "    deploy:",
-    "      placement:",
-    "        constraints:",
-    `        - node.id == ${node}`,
+    ...(onNodeLoss === "wait" ? placement : []),
     "    volumes:",
     "    - name: data",
     "      path: /data",
+    ...(onNodeLoss === "wait" ? [] : ["      on_node_loss: restore"]),
   ];
   const web = container("web", imageOf(behaviour, version), [
     '    ports: ["8080:80"]',

@@ -131,6 +131,7 @@ const SECOND_PUSH_MS = 20_000;
 const MOVE: Scenario = {
   seed: 1,
   isShared: false,
+  onNodeLoss: "wait",
   pushes: [
     { atMs: 2_000, node: "x", behaviour: "good" },
     { atMs: SECOND_PUSH_MS, node: "y", behaviour: "good" },

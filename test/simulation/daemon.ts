@@ -21,6 +21,8 @@ export interface Container {
   state: ContainerStatus;
   exitCode: number;
   startedAtMs: number | null;
+  /** Of its first process, while it runs. No number is given twice on a machine. */
+  pid: number | null;
   /** The first mounted directory, held open while it runs. */
   data: number | null;
 }
@@ -48,7 +50,7 @@ export const dataOf = (container: Container): string | null =>
 
 const END_MS_MAX = 3_000;
 
-export const createDaemon = (world: World, name: string): Daemon => {
+export const createDaemon = (world: World, name: string, nextPid: () => number): Daemon => {
   const containers = new Map<string, Container>();
   let hearers: ((event: ContainerEvent) => void)[] = [];
   let created = 0;
@@ -63,6 +65,7 @@ export const createDaemon = (world: World, name: string): Daemon => {
     container.exitCode = exitCode;
     if (container.data !== null) closeSync(container.data);
     container.data = null;
+    container.pid = null;
     world.note(`${name} container ${container.request.name} ends`);
     tell("die", container);
   };
@@ -75,6 +78,7 @@ export const createDaemon = (world: World, name: string): Daemon => {
     if (container.state === "running" || !containers.has(container.request.name)) return;
     container.state = "running";
     container.startedAtMs = world.nowMs();
+    container.pid = nextPid();
     const source = container.request.mounts[0]?.source;
     if (source !== undefined) container.data = openSync(source, "r");
     const { ours } = container;
@@ -102,6 +106,7 @@ export const createDaemon = (world: World, name: string): Daemon => {
         state: "created",
         exitCode: 0,
         startedAtMs: null,
+        pid: null,
         data: null,
       };
       containers.set(request.name, container);

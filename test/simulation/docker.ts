@@ -121,7 +121,7 @@ const viewOf = (container: Container) => ({
   addresses: container.state === "running" ? ["10.0.0.2"] : [],
   health: "none" as const,
   startedAtMs: container.startedAtMs,
-  pid: null,
+  pid: container.pid,
   mounts: container.request.mounts,
 });
 

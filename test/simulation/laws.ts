@@ -4,14 +4,14 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { linuxFileSystem } from "../../adapters/linux.ts";
 import { recordPrefix, volumePrefix } from "../../adapters/store-keys.ts";
 import { reachableObjects } from "../../volume/collect.ts";
 import { hydrate } from "../../volume/hydrate/hydrate.ts";
-import { ProjectId, VolumeName } from "../../workflows/ids.ts";
+import { type NodeId, VolumeName } from "../../workflows/ids.ts";
 import { EndedDeploy, type ProjectState, RecordRevision } from "../../workflows/record.ts";
 import { findLoss, readLog, readStarts } from "./application.ts";
-import { PROJECT } from "./clients.ts";
+import { PROJECT } from "./control.ts";
+import { simulatedFileSystem } from "./file-system.ts";
 import type { Node } from "./node.ts";
 import type { Site } from "./site.ts";
 
@@ -19,14 +19,25 @@ export interface Laws {
   /** The newest revision's. */
   state(): ProjectState | null;
   readonly revisions: readonly RecordRevision[];
+  /** Of what was acknowledged: all that nobody has accepted the loss of since. */
+  promised(acknowledged: readonly string[]): string[];
+  /** Records that a lost node alone had, which others have gone on without. */
+  readonly losses: readonly AcceptedLoss[];
+  /** Every lost record stands in a branch that the record knows of, on the node that had it. */
+  findMissingBranch(): string | null;
   /** The receipts of all deploys that have ended. */
   receipts(): EndedDeploy[];
   /** What must hold once everything is mended and at rest. */
   checkEnd(accepted: readonly string[]): Promise<void>;
 }
 
+export interface AcceptedLoss {
+  readonly node: NodeId;
+  readonly ids: readonly string[];
+}
+
 const DATA = VolumeName.parse("data");
-const project = ProjectId.parse(PROJECT);
+const project = PROJECT;
 const never = new AbortController().signal;
 
 export const enforceLaws = (
@@ -46,11 +57,35 @@ export const enforceLaws = (
     const directory = join(site.directory, `look-${looks}`);
     const place = { store: store.raw, prefix, snapshotId, directory, base: null };
     const indexFile = `${directory}.index`;
-    await hydrate({ ...place, indexFile, fileSystem: linuxFileSystem }, never);
+    await hydrate({ ...place, indexFile, fileSystem: simulatedFileSystem }, never);
     const log = readLog(directory);
     rmSync(directory, { recursive: true });
     rmSync(indexFile, { force: true });
     return log;
+  };
+  const waived = new Set<string>();
+  const losses: AcceptedLoss[] = [];
+  const promised = (from = acknowledged()): string[] => from.filter((id) => !waived.has(id));
+  const waiveAllBut = async (snapshotId: string | null): Promise<string[]> => {
+    const kept = new Set(snapshotId === null ? [] : await logOf(snapshotId));
+    const ids = promised().filter((id) => !kept.has(id));
+    for (const id of ids) waived.add(id);
+    return ids;
+  };
+  /** An accepted loss, or a deploy that goes back to a restore point on somebody's word. */
+  const settleLosses = async (before: ProjectState | null, now: ProjectState): Promise<void> => {
+    const loss = now.volumes[DATA]?.losses.at(-1);
+    if (loss !== undefined && loss.epoch !== before?.volumes[DATA]?.losses.at(-1)?.epoch) {
+      const node = nodes.find(({ id }) => id === loss.node);
+      if (node !== undefined && writersOf(node).length > 0) {
+        world.breach(`I1: ${loss.node} writes while it is given up`);
+      }
+      losses.push({ node: loss.node, ids: await waiveAllBut(loss.snapshotId) });
+    }
+    const ended = now.history.at(-1);
+    const isNew = ended !== undefined && ended.id !== before?.history.at(-1)?.id;
+    const restored = ended?.volumes[DATA]?.restore ?? null;
+    if (isNew && ended.result === "deployed" && restored !== null) await waiveAllBut(restored);
   };
   const checkSnapshot = async (id: string, promised: readonly string[], law: string) => {
     try {
@@ -69,8 +104,9 @@ export const enforceLaws = (
     const { deploy, volumes } = revision.state;
     const head = volumes[DATA]?.head ?? null;
     world.note(`revision ${revision.rev}: ${deploy?.phase.name ?? "at rest"}`);
+    await settleLosses(before?.state ?? null, revision.state);
     const isNew = head !== null && head.id !== before?.state.volumes[DATA]?.head?.id;
-    if (isNew) await checkSnapshot(head.id, [...acknowledged()], "I3");
+    if (isNew) await checkSnapshot(head.id, promised(), "I3");
   };
   store.onDelete = async (keys) => {
     const current = state();
@@ -93,6 +129,9 @@ export const enforceLaws = (
     state,
     revisions,
     receipts,
+    promised,
+    losses,
+    findMissingBranch: () => findMissingBranch(nodes, state(), losses),
     checkEnd: async (accepted) => {
       const ended = receipts();
       for (const requestId of accepted) {
@@ -102,9 +141,11 @@ export const enforceLaws = (
           world.breach(`L2: request ${requestId} is ${receipt.result} without a reason`);
         }
       }
+      const missing = findMissingBranch(nodes, state(), losses);
+      if (missing !== null) world.breach(`I4: ${missing}`);
       const now = state();
       for (const id of now === null ? [] : rootsOf(now)) await checkSnapshot(id, [], "I6");
-      checkData(nodes, revisions, acknowledged(), (what) => world.breach(what));
+      checkData(nodes, revisions, promised(), (what) => world.breach(what));
     },
   };
 };
@@ -192,4 +233,23 @@ const checkData = (
   const left = readStarts(directory).find((epoch) => undone.has(epoch as never));
   if (left !== undefined)
     breach(`I2: the data hold what epoch ${left} wrote, which was rolled back`);
+};
+
+const findMissingBranch = (
+  nodes: readonly Node[],
+  state: ProjectState | null,
+  losses: readonly AcceptedLoss[],
+): string | null => {
+  for (const { node: name, ids } of losses) {
+    if (ids.length === 0) continue;
+    const root = nodes.find(({ id }) => id === name)?.root ?? "";
+    const isKept = state?.volumes[DATA]?.branches.some(({ node, epoch }) => {
+      if (node !== name) return false;
+      const path = join(root, "volumes", PROJECT, DATA, `branch-e${epoch}`, "data");
+      const log = new Set(readLog(path));
+      return ids.every((id) => log.has(id));
+    });
+    if (isKept !== true) return `no branch on ${name} has ${ids.join(", ")}`;
+  }
+  return null;
 };

@@ -30,11 +30,15 @@ export interface Machine {
   frozenUntilMs: number;
   /** How wrong its clock is. */
   clockOffsetMs: number;
+  /** Neither store nor queues are reached; whoever is on the machine's own network still is. */
+  isCut: boolean;
   /** Asked at each boundary: true kills the process there. */
   strike: ((what: string, moment: Moment) => boolean) | null;
   /** Starts a process; a machine that is down starts none. */
   start(): void;
   kill(downMs: number): void;
+  /** Started now, whatever it was to wait for. */
+  powerOn(): void;
 }
 
 /** Calls that change nothing are left out of the story. */
@@ -55,6 +59,7 @@ export const createMachine = (
     process: null,
     frozenUntilMs: 0,
     clockOffsetMs: 0,
+    isCut: false,
     strike: null,
     start: () => {
       if (machine.process !== null) return;
@@ -62,6 +67,10 @@ export const createMachine = (
       machine.process = process;
       world.note(`${name} starts`);
       boot(process);
+    },
+    powerOn: () => {
+      startsAtMs = 0;
+      machine.start();
     },
     kill: (downMs) => {
       if (machine.process !== null) world.note(`${name} is killed`);

@@ -5,5 +5,6 @@ export const MUTATIONS = [
   "late-start-finds-its-directory",
   "collector-without-roots",
   "hydrate-loses-the-end",
+  "guard-sleeps",
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number] | null;

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { waitHealthy } from "../../adapters/container-health.ts";
 import { openFenceStore } from "../../adapters/fence-file.ts";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
-import { linuxFileSystem } from "../../adapters/linux.ts";
 import { type NodeDisk, openNodeDisk } from "../../adapters/node-disk.ts";
 import type { DirectoryUser } from "../../adapters/open-files.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
@@ -15,6 +14,7 @@ import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
 import { CONTROL_QUEUE, nodeQueue } from "../../functions/messages.ts";
 import type { VolumeEngine } from "../../functions/node-ports.ts";
+import { RetryableError } from "../../volume/errors.ts";
 import { hydrate } from "../../volume/hydrate/hydrate.ts";
 import { measureDirectory } from "../../volume/measure.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
@@ -24,6 +24,8 @@ import { NodeId } from "../../workflows/ids.ts";
 import { loseTheEnd } from "./application.ts";
 import { createDaemon, type Daemon } from "./daemon.ts";
 import { dockerFor } from "./docker.ts";
+import { simulatedFileSystem } from "./file-system.ts";
+import { keepSimulatedLease } from "./lease.ts";
 import { bound, createMachine, type Machine, type Process } from "./machine.ts";
 import type { Site } from "./site.ts";
 
@@ -35,10 +37,16 @@ export interface Node {
   /** The gates of the process that runs now. */
   gates: GateRegistry | null;
   isDiskFull: boolean;
+  /** Of the agent that was started last. */
+  agentPid: number;
+  /** What watches over the node's lease, beside the agent; null: it is not up. */
+  guard: AbortController | null;
   /** A process of the host's own that holds a directory open; null: none. */
   stranger: number | null;
   /** Power off, and on again later: everything that ran is gone, the disk stays. */
   reboot(downMs: number): void;
+  /** On again now. */
+  powerOn(): void;
 }
 
 export const createNode = (site: Site, name: string): Node => {
@@ -47,19 +55,28 @@ export const createNode = (site: Site, name: string): Node => {
   mkdirSync(root, { recursive: true });
   let boots = 1;
   const id = NodeId.parse(name);
-  const daemon = createDaemon(world, name);
+  let pids = 0;
+  const nextPid = (): number => {
+    pids += 1;
+    return pids;
+  };
+  const daemon = createDaemon(world, name, nextPid);
   const boot = (process: Process): void => {
     const control = new AbortController();
-    const ports = portsOf(site, node, process, `${name}-${boots}`);
+    const bootId = `${name}-${boots}`;
+    node.agentPid = nextPid();
+    const lease = keepSimulatedLease(site, node, process, bootId);
+    const ports = { ...portsOf(site, node, process, bootId), lease };
     node.gates = ports.gates;
     const sleep = (ms: number, signal: AbortSignal) => process.sleep(ms, signal);
     const run = async (): Promise<void> => {
       await ports.docker.ping(control.signal);
       await awaitSoleOwner(ports, sleep, control.signal);
+      await lease.begin(control.signal);
       const identity = { address: name, labels: {}, version: "0", cordoned: false };
       const agent = createNodeAgent(ports, identity, sleep, control.signal);
       site.queues.consume(nodeQueue(id), process, agent.handleBatch);
-      await agent.run(control.signal);
+      await Promise.all([agent.run(control.signal), lease.run(control.signal)]);
     };
     run().catch((error: unknown) => {
       if (!process.isAlive()) return;
@@ -73,15 +90,24 @@ export const createNode = (site: Site, name: string): Node => {
     daemon,
     gates: null,
     isDiskFull: false,
+    agentPid: 0,
+    guard: null,
     stranger: null,
     machine: createMachine(world, name, boot, () => {
       node.gates = null;
     }),
+    powerOn: () => {
+      world.note(`${name} is back`);
+      daemon.isDown = false;
+      node.machine.powerOn();
+    },
     reboot: (downMs) => {
       world.note(`${name} loses power`);
       boots += 1;
       daemon.isDown = true;
       daemon.endAll();
+      node.guard?.abort(new Error("the machine is off"));
+      node.guard = null;
       node.machine.kill(downMs);
       world.after(downMs - 1, () => {
         daemon.isDown = false;
@@ -94,7 +120,12 @@ export const createNode = (site: Site, name: string): Node => {
 /** As a service manager starts a process again. */
 const RESTART_MS = 5_000;
 
-const portsOf = (site: Site, node: Node, process: Process, bootId: string): AgentPorts => {
+const portsOf = (
+  site: Site,
+  node: Node,
+  process: Process,
+  bootId: string,
+): Omit<AgentPorts, "lease"> => {
   const { world, mutation } = site;
   const store = site.store.openFor(process);
   const nowMs = () => process.nowMs();
@@ -118,7 +149,6 @@ const portsOf = (site: Site, node: Node, process: Process, bootId: string): Agen
     processesUsing: async (directory) => strangersIn(node, directory),
     volumes: engineOf(site, node, process, store),
     gates: gatesOf(site, node, process),
-    lease: NO_LEASE,
     bindAddress: "0.0.0.0",
     restarts: createBackoff(nowMs),
     cacheBudgetBytes: null,
@@ -129,21 +159,18 @@ const portsOf = (site: Site, node: Node, process: Process, bootId: string): Agen
       waitHealthy({ engine: docker, clock, name, spec, timeoutMs }, signal),
     wrappingKeys: [],
     sendToControl: (message, signal) =>
-      process.call("send hint", () => site.queues.send(CONTROL_QUEUE, message), { signal }),
+      process.call(
+        "send hint",
+        () => {
+          if (node.machine.isCut) throw new RetryableError("no answer", { code: "queue-away" });
+          site.queues.send(CONTROL_QUEUE, message);
+        },
+        { signal },
+      ),
     nowMs,
     newToken: () => world.random.uuid().slice(0, 8),
     log: site.log,
   };
-};
-
-/** Volumes of a simulation wait for their node: none of them needs a lease. */
-const NO_LEASE: AgentPorts["lease"] = {
-  session: () => null,
-  cover: async () => {
-    throw new Error("no volume may be failed over here");
-  },
-  watch: async () => undefined,
-  uncover: async () => undefined,
 };
 
 const NO_FENCES = { containers: {}, volumes: {} };
@@ -189,7 +216,7 @@ const engineOf = (
   process: Process,
   store: ObjectStore,
 ): VolumeEngine => {
-  const fileSystem = linuxFileSystem;
+  const fileSystem = simulatedFileSystem;
   const work = <T>(what: string, run: () => Promise<T>): Promise<T> =>
     process.call(
       what,

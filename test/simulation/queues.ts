@@ -47,7 +47,9 @@ export const createQueues = (world: World): Queues => {
     [...troubles].some((trouble) => trouble.kind === kind && random.chance(trouble.share));
 
   const deliver = (message: Message): void => {
-    const alive = (consumers.get(message.queue) ?? []).filter(({ process }) => process.isAlive());
+    const alive = (consumers.get(message.queue) ?? []).filter(
+      ({ process }) => process.isAlive() && !process.machine.isCut,
+    );
     if (alive.length === 0) {
       world.after(POLL_MS, () => deliver(message));
       return;
@@ -58,7 +60,11 @@ export const createQueues = (world: World): Queues => {
     // A consumer that goes on renews its hold; of one that died or is frozen nothing is heard.
     const renew = (): void => {
       if (isSettled) return;
-      if (process.isAlive() && process.machine.frozenUntilMs <= world.nowMs()) {
+      if (
+        process.isAlive() &&
+        !process.machine.isCut &&
+        process.machine.frozenUntilMs <= world.nowMs()
+      ) {
         world.after(VISIBILITY_MS, renew);
         return;
       }

@@ -11,6 +11,7 @@ interface Tally {
   seeds: number;
   acknowledged: number;
   revisions: number;
+  losses: number;
   results: Record<string, number>;
   faults: Record<string, number>;
   failed: { readonly seed: number; readonly breaches: readonly string[] }[];
@@ -20,6 +21,7 @@ const emptyTally = (): Tally => ({
   seeds: 0,
   acknowledged: 0,
   revisions: 0,
+  losses: 0,
   results: {},
   faults: {},
   failed: [],
@@ -58,10 +60,11 @@ const runSeeds = async (from: number, count: number): Promise<Tally> => {
   const tally = emptyTally();
   for (let seed = from; seed < from + count; seed += 1) {
     const scenario = scenarioOf(seed);
-    const { breaches, acknowledged, results, revisions } = await simulate(scenario);
+    const { breaches, acknowledged, results, revisions, losses } = await simulate(scenario);
     tally.seeds += 1;
     tally.acknowledged += acknowledged;
     tally.revisions += revisions;
+    tally.losses += losses;
     for (const result of results) add(tally.results, result);
     for (const fault of scenario.faults) add(tally.faults, fault.kind);
     if (breaches.length > 0) tally.failed.push({ seed, breaches });
@@ -81,6 +84,7 @@ const runInParts = async (from: number, count: number, workers: number): Promise
     sum.seeds += tally.seeds;
     sum.acknowledged += tally.acknowledged;
     sum.revisions += tally.revisions;
+    sum.losses += tally.losses;
     for (const [key, by] of Object.entries(tally.results)) add(sum.results, key, by);
     for (const [key, by] of Object.entries(tally.faults)) add(sum.faults, key, by);
     sum.failed.push(...tally.failed);
@@ -104,12 +108,12 @@ const describe = (tally: Tally, seconds: number): string => {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, value]) => `${key} ${value}`)
       .join(", ");
-  const { seeds, acknowledged, revisions, failed } = tally;
+  const { seeds, acknowledged, revisions, losses, failed } = tally;
   return [
     `${seeds} seeds in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(1)}/s)`,
     `deploys: ${list(tally.results)}`,
     `faults: ${list(tally.faults)}`,
-    `revisions: ${revisions}; records acknowledged: ${acknowledged}`,
+    `revisions: ${revisions}; volumes that went on without their node: ${losses}; records acknowledged: ${acknowledged}`,
     ...failed.map(({ seed, breaches }) => `FAILED --seed ${seed}: ${breaches.join("; ")}`),
     `${seeds - failed.length} passed, ${failed.length} failed`,
   ].join("\n");

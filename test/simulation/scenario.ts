@@ -58,6 +58,14 @@ export const faultArbitrary = fc.oneof(
   weighted(2, fc.record({ kind: kind("collect"), atMs, control })),
   weighted(1, fc.record({ kind: kind("cancel"), atMs })),
   weighted(1, fc.record({ kind: kind("git-away"), atMs, forMs: upToS(30) })),
+  weighted(3, fc.record({ kind: kind("cut"), atMs, node, forMs: upToS(90) })),
+  weighted(
+    2,
+    fc.record({ kind: kind("lose"), atMs, node, returns: fc.constantFrom("late", "last") }),
+  ),
+  weighted(1, fc.record({ kind: kind("forget"), atMs })),
+  weighted(1, fc.record({ kind: kind("drain"), atMs, node })),
+  weighted(1, fc.record({ kind: kind("restore"), atMs })),
 );
 export type Fault = typeof faultArbitrary extends fc.Arbitrary<infer T> ? T : never;
 export type FaultOf<K extends Fault["kind"]> = Extract<Fault, { kind: K }>;
@@ -77,6 +85,8 @@ export interface Scenario {
   readonly seed: number;
   /** A second container shares the volume. */
   readonly isShared: boolean;
+  /** What the volume's file says. */
+  readonly onNodeLoss: "wait" | "restore";
   readonly pushes: readonly Push[];
   readonly faults: readonly Fault[];
 }
@@ -84,6 +94,7 @@ export interface Scenario {
 export const scenarioArbitrary: fc.Arbitrary<Scenario> = fc.record({
   seed: fc.nat(),
   isShared: fc.boolean(),
+  onNodeLoss: fc.constantFrom("wait", "restore"),
   pushes: fc.array(pushArbitrary, { minLength: 1, maxLength: 5, size: "max" }),
   faults: fc.array(faultArbitrary, { maxLength: 10, size: "max" }),
 });

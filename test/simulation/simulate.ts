@@ -7,13 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { openProjectRecords, type ProjectRecords } from "../../adapters/project-records.ts";
+import { CORDONS_PREFIX } from "../../adapters/store-keys.ts";
 import { addProject } from "../../functions/projects.ts";
 import { isOpen } from "../../workflows/deploy/duties.ts";
-import { Epoch, ProjectId } from "../../workflows/ids.ts";
+import { Epoch, type NodeId } from "../../workflows/ids.ts";
 import type { EndedDeploy } from "../../workflows/record.ts";
 import { closeLeftOpen, useTimersOf } from "./built-ins.ts";
-import { createPusher, PROJECT, type Pusher, SECRET, startWriter, type Writer } from "./clients.ts";
-import { type Control, createControl } from "./control.ts";
+import { createPusher, type Pusher, SECRET, startWriter, type Writer } from "./clients.ts";
+import { type Control, createControl, PROJECT } from "./control.ts";
 import { enforceLaws, type Laws } from "./laws.ts";
 import type { Machine } from "./machine.ts";
 import type { Mutation } from "./mutation.ts";
@@ -39,6 +40,9 @@ export interface Installation {
   readonly writer: Writer;
   node(name: string): Node;
   machine(name: string): Machine;
+  control(name: string): Control;
+  /** Nodes that stay away until all else has been looked at. */
+  readonly lost: Set<NodeId>;
   collect(control: string): void;
 }
 
@@ -51,6 +55,8 @@ export interface Outcome {
   readonly results: readonly string[];
   readonly ended: readonly EndedDeploy[];
   readonly revisions: number;
+  /** How often a volume went on without its node. */
+  readonly losses: number;
 }
 
 export interface SimulateOptions {
@@ -70,6 +76,9 @@ const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 /** Deadlines of a deploy are minutes, and of its pre-copy a day. */
 const REST_MS_MAX = 2 * 60 * 60_000;
 const PROBE_MS_MAX = 60 * 60_000;
+/** What goes on without a lost node has begun to by then, and has ended a deploy that waited for it. */
+const GO_ON_MS_MAX = 30 * 60_000;
+const BRANCHES_MS_MAX = 10 * 60_000;
 /** Faults last at most so long after they began. */
 const MENDED_AFTER_MS = TROUBLED_MS + 65_000;
 
@@ -88,7 +97,7 @@ export const simulate = async (
   useTimersOf(world);
   try {
     const site = openSite(world, directory, mutation, isTold);
-    const installation = install(site, scenario.isShared, writeEveryMsMax);
+    const installation = install(site, scenario, writeEveryMsMax);
     also?.(installation);
     await live(installation, scenario, mendedAfterMs);
     const { laws, writer } = installation;
@@ -99,6 +108,7 @@ export const simulate = async (
       results: laws.receipts().map(({ result }) => result),
       ended: laws.receipts(),
       revisions: laws.revisions.length,
+      losses: laws.losses.length,
     };
   } finally {
     closeLeftOpen();
@@ -130,16 +140,16 @@ const openSite = (world: World, directory: string, mutation: Mutation, isTold: b
 
 const install = (
   site: Site,
-  isShared: boolean,
+  scenario: Scenario,
   writeEveryMsMax: number | undefined,
 ): Installation => {
   const nodes = NODES.map((name) => createNode(site, name));
   let controls: Control[] = [];
-  const pusher = createPusher(site, () => controls, isShared);
+  const pusher = createPusher(site, () => controls, scenario);
   controls = CONTROLS.map((name) => createControl(site, name, pusher.git));
   let writer: Writer | null = null;
   const laws = enforceLaws(site, nodes, () => writer?.acknowledged ?? []);
-  writer = startWriter(site, nodes, writeEveryMsMax);
+  writer = startWriter(site, nodes, laws.promised, writeEveryMsMax);
   const find = <T>(all: readonly T[], is: (one: T) => boolean): T => {
     const found = all.find(is);
     if (found === undefined) throw new Error("no such machine");
@@ -153,11 +163,12 @@ const install = (
     writer,
     node: (name) => find(nodes, ({ id }) => id === name),
     machine: (name) => find(machines, (machine) => machine.name === name),
-    collect: (name) => find(controls, ({ machine }) => machine.name === name).collect(projectId),
+    control: (name) => find(controls, ({ machine }) => machine.name === name),
+    lost: new Set(),
+    collect: (name) => find(controls, ({ machine }) => machine.name === name).collect(PROJECT),
   };
 };
 
-const projectId = ProjectId.parse(PROJECT);
 const SETTINGS = {
   repository: "https://example.org/shop.git",
   ref: "refs/heads/main",
@@ -180,12 +191,12 @@ const live = async (
     nowMs: world.nowMs,
     newUuid: () => world.random.uuid(),
   });
-  await addProject({ store, records }, projectId, SETTINGS, SECRET, signal);
+  await addProject({ store, records }, PROJECT, SETTINGS, SECRET, signal);
   for (const name of MACHINES) installation.machine(name).start();
   for (const push of scenario.pushes) world.after(push.atMs, () => pusher.push(push));
   for (const fault of scenario.faults) world.after(fault.atMs, () => strike(installation, fault));
   await world.run(() => false, mendedAfterMs);
-  for (const name of MACHINES) installation.machine(name).clockOffsetMs = 0;
+  await mend(installation, signal);
   const isAtRest = () => isIdle(laws);
   if (world.breaches.length > 0) return;
   if (!(await world.run(isAtRest, REST_MS_MAX))) {
@@ -193,6 +204,9 @@ const live = async (
     return;
   }
   await probe(installation);
+  if (world.breaches.length > 0) return;
+  bringBack(installation);
+  await world.run(() => laws.findMissingBranch() === null, BRANCHES_MS_MAX);
   writer.stop();
   if (world.breaches.length > 0) return;
   let isChecked = false;
@@ -210,11 +224,43 @@ const isIdle = (laws: Laws): boolean => {
   return state !== null && !isOpen(state);
 };
 
+/** Clocks and cordons at once; nodes that are lost only if nothing can go on without them. */
+const mend = async (installation: Installation, signal: AbortSignal): Promise<void> => {
+  const { site, laws, lost } = installation;
+  const { world, store } = site;
+  for (const name of MACHINES) installation.machine(name).clockOffsetMs = 0;
+  const cordons = [...store.objects]
+    .map(([key]) => key)
+    .filter((key) => key.startsWith(CORDONS_PREFIX));
+  if (cordons.length > 0) await store.raw.delete(cordons, signal);
+  const isUp = () =>
+    NODES.every(
+      (name) => lost.has(installation.node(name).id) || installation.machine(name).process !== null,
+    );
+  await world.run(isUp, REST_MS_MAX);
+  const needed = () => {
+    const { containers = {}, volumes = {} } = laws.state() ?? {};
+    const users = [
+      ...Object.values(containers).map(({ node }) => node),
+      ...Object.values(volumes).map(({ owner }) => owner),
+    ];
+    return users.some((node) => node !== null && lost.has(node));
+  };
+  if (lost.size === 0) return;
+  if (!(await world.run(() => isIdle(laws) && !needed(), GO_ON_MS_MAX))) bringBack(installation);
+};
+
+const bringBack = (installation: Installation): void => {
+  for (const name of installation.lost) installation.node(name).powerOn();
+  installation.lost.clear();
+};
+
 /** When all is mended, a push to the other node must be deployed, and be served there. */
-const probe = async ({ site, laws, pusher, writer }: Installation): Promise<void> => {
+const probe = async ({ site, laws, pusher, writer, lost }: Installation): Promise<void> => {
   const { world } = site;
   const owner = Object.values(laws.state()?.volumes ?? {})[0]?.owner ?? NODES[0];
-  const node = NODES.find((name) => name !== owner) as NodeName;
+  const there = NODES.filter((name) => !lost.has(name as NodeId));
+  const node = (there.find((name) => name !== owner) ?? there[0]) as NodeName;
   const before = laws.state()?.history.length ?? 0;
   // Heartbeats of a node that was away must have been seen again.
   await world.run(() => false, 60_000);

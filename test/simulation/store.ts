@@ -82,6 +82,12 @@ const storeFor = (world: World, raw: ObjectStore, process: Process, draw: Draw):
     isCreate
       ? new AmbiguousError(`${what}: outcome unknown`, { code: "store-ambiguous" })
       : unavailable(what);
+  /** Nothing arrives where the machine can't be heard. */
+  const refuseCut = async (error: () => Error): Promise<void> => {
+    if (!process.machine.isCut) return;
+    await wait(TIMEOUT_MS);
+    throw error();
+  };
   const wait = (ms: number): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     world.after(ms, resolve);
@@ -89,6 +95,7 @@ const storeFor = (world: World, raw: ObjectStore, process: Process, draw: Draw):
   };
   /** A write with everything that may happen to it. */
   const write = async <T>(what: string, isCreate: boolean, apply: () => Promise<T>): Promise<T> => {
+    await refuseCut(() => unknown(what, isCreate));
     switch (draw("busy", "timeout", "reply-lost", "late", "full")) {
       case "full":
         if (!CHECKED.test(what)) return apply();
@@ -113,6 +120,7 @@ const storeFor = (world: World, raw: ObjectStore, process: Process, draw: Draw):
     }
   };
   const read = async <T>(what: string, answer: () => Promise<T>): Promise<T> => {
+    await refuseCut(() => unavailable(what));
     const trouble = draw("busy", "timeout");
     if (trouble === "timeout") await wait(TIMEOUT_MS);
     if (trouble !== null) throw unavailable(what);

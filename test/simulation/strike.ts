@@ -6,6 +6,8 @@ import type { Machine, Moment } from "./machine.ts";
 import type { Fault, FaultOf } from "./scenario.ts";
 import type { Installation } from "./simulate.ts";
 
+/** Until somebody starts it. */
+const LAST_MS = 30 * 86_400_000;
 /** A kill waits for a boundary at most so long. */
 const KILL_WITHIN_MS = 30_000;
 
@@ -49,6 +51,28 @@ export const strike = (installation: Installation, fault: Fault): void => {
     case "cancel":
       cancel(installation);
       return;
+    case "cut":
+    case "lose":
+      strikeNetworkOrPower(installation, fault);
+      return;
+    case "forget":
+      forget(installation);
+      return;
+    case "drain": {
+      const { node: name, atMs } = fault;
+      queues.send(CONTROL_QUEUE, {
+        type: "node.drain.requested",
+        version: 1,
+        id: `drain-${atMs}`,
+        node: name,
+      });
+      return;
+    }
+    case "restore": {
+      const snapshots = Object.values(installation.laws.state()?.volumes ?? {})[0]?.snapshots ?? [];
+      if (snapshots.length > 0) installation.pusher.restore(world.random.pick(snapshots).id);
+      return;
+    }
     case "git-away":
       installation.pusher.isGitAway = true;
       lasting(() => {
@@ -58,6 +82,38 @@ export const strike = (installation: Installation, fault: Fault): void => {
     default:
       strikeNode(installation, fault);
   }
+};
+
+/** Longer than any lease, and than the rest of a run's troubles. */
+const LATE_MS = 400_000;
+
+const strikeNetworkOrPower = (installation: Installation, fault: FaultOf<"cut" | "lose">): void => {
+  const { world } = installation.site;
+  const node = installation.node(fault.node);
+  if (fault.kind === "lose") {
+    // One node at least is left to go on with.
+    const isLast = fault.returns === "last" && installation.lost.size === 0;
+    if (isLast) installation.lost.add(node.id);
+    node.reboot(isLast ? LAST_MS : LATE_MS);
+    return;
+  }
+  node.machine.isCut = true;
+  world.after(fault.forMs, () => {
+    node.machine.isCut = false;
+  });
+};
+
+/** Only of a node that stays away until all else has been looked at: the operator's word is true. */
+const forget = (installation: Installation): void => {
+  const [name] = installation.lost;
+  if (name === undefined) return;
+  const { world } = installation.site;
+  const control = world.random.pick([installation.control("c1"), installation.control("c2")]);
+  const { process } = control.machine;
+  process?.deliver(() => {
+    world.note(`an operator gives ${name} up for lost`);
+    control.forget(name).catch(() => undefined);
+  });
 };
 
 type NodeFault = FaultOf<"daemon-restart" | "deaf-container" | "stranger" | "disk-full">;
