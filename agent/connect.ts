@@ -25,7 +25,7 @@ import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.
 import type { Config } from "../functions/config.ts";
 import { containerName } from "../functions/container-names.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
-import { CONTROL_QUEUE } from "../functions/messages.ts";
+import { CONTROL_QUEUE, nameQueues } from "../functions/messages.ts";
 import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createBackoff } from "./backoff.ts";
@@ -67,7 +67,8 @@ export const connect = async (
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
-  const { endpoint, region, credentials, keyFiles } = config.sqs;
+  const { endpoint, region, credentials, keyFiles, queuePrefix } = config.sqs;
+  const nameQueue = nameQueues(queuePrefix);
   const client = connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
@@ -84,7 +85,7 @@ export const connect = async (
     const opening = openQueue(
       {
         client,
-        queue: name,
+        queue: nameQueue(name),
         create: true,
         visibilityTimeoutS: VISIBILITY_TIMEOUT_S,
         deadLetterQueue: { maxReceiveCount: MAX_RECEIVE_COUNT },

@@ -9,6 +9,7 @@ import type { KeyFiles } from "../adapters/live-keys.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
 import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
+import { QUEUE_PREFIX } from "./messages.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
 import { ConfigError, keyFilesOf, withFiles } from "./setting-files.ts";
 
@@ -77,6 +78,11 @@ const Environment = z.object({
     .default("bagage-"),
   /** An SQS-speaking broker of one's own; unset: AWS itself. `bagage up` brings its own. */
   BAGAGE_SQS_ENDPOINT: z.url().optional(),
+  /** How this installation's queues are named; one for each installation on a broker. */
+  BAGAGE_QUEUE_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,29}$/, "1 to 30 of a-z 0-9 -")
+    .default(QUEUE_PREFIX),
   BAGAGE_SQS_REGION: z.string().default("us-east-1"),
   BAGAGE_SQS_ACCESS_KEY: z.string().optional(),
   BAGAGE_SQS_SECRET_KEY: z.string().optional(),
@@ -182,6 +188,7 @@ export interface Config {
       | undefined;
     /** Where the credentials came from; read again when they change. */
     readonly keyFiles: KeyFiles | undefined;
+    readonly queuePrefix: string;
   };
   readonly listen: ListenAddress;
   readonly node: {
@@ -255,6 +262,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
           }
         : undefined,
       keyFiles: keyFilesOf(environment, "BAGAGE_SQS"),
+      queuePrefix: e.BAGAGE_QUEUE_PREFIX,
     },
     listen: splitAddress(e.BAGAGE_LISTEN),
     node: {

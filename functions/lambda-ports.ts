@@ -14,6 +14,7 @@ import { openProjectRecords } from "../adapters/project-records.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { ControlPorts } from "./control-ports.ts";
+import { nameQueues } from "./messages.ts";
 import { writingsOf } from "./project-keys.ts";
 
 /** `BAGAGE_S3_SECRET_KEY_PARAMETER=/bagage/prod/secret` names where the value of the rest is. */
@@ -56,7 +57,8 @@ export const openLambda = async (
   const keys = parameterKeys(environment, config, held);
   const store = await openStore(config.store, { ...(keys !== undefined && { keys }) });
   const nowMs = () => systemClock.nowMs();
-  const { endpoint, region, credentials } = config.sqs;
+  const { endpoint, region, credentials, queuePrefix } = config.sqs;
+  const nameQueue = nameQueues(queuePrefix);
   const client = connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
@@ -64,7 +66,7 @@ export const openLambda = async (
   });
   const queues = new Map<string, Promise<Queue>>();
   const open = (name: string, signal: AbortSignal): Promise<Queue> => {
-    const known = queues.get(name) ?? openQueue({ client, queue: name }, signal);
+    const known = queues.get(name) ?? openQueue({ client, queue: nameQueue(name) }, signal);
     queues.set(name, known);
     known.catch(() => queues.delete(name));
     return known;

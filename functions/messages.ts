@@ -230,3 +230,17 @@ export const edgeQueue = (edge: NodeId): string => `bagage-edge-${edge.replaceAl
 
 export const CONTROL_QUEUE = "bagage-control";
 export const nodeQueue = (node: NodeId): string => `bagage-node-${node.replaceAll(".", "_")}`;
+
+/** How the names of all queues above begin. */
+export const QUEUE_PREFIX = "bagage-";
+
+/**
+ * Queues of installations that share a broker, or an account, bear names of their own. Those of
+ * subscribers are named by whoever subscribed, and stay.
+ */
+export const nameQueues =
+  (prefix: string) =>
+  (queue: string): string =>
+    /^bagage-(?:control|publish|node-|edge-)/.test(queue)
+      ? `${prefix}${queue.slice(QUEUE_PREFIX.length)}`
+      : queue;

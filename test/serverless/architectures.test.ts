@@ -23,20 +23,23 @@ beforeAll(async () => {
   await buildBundles(join(ROOT, ".build", "functions"));
   const osls = join(ROOT, "node_modules", "osls", "bin", "serverless.js");
   const argv = [osls, "package", "--stage", STAGE, "--package", directory];
-  await promisify(execFile)(process.execPath, [...argv, "--param", "architecture=x86_64"], {
+  const params = ["architecture=x86_64", "queuePrefix=bagage-prod-"];
+  const given = params.flatMap((param) => ["--param", param]);
+  await promisify(execFile)(process.execPath, [...argv, ...given], {
     cwd: ROOT,
     env: { PATH: process.env["PATH"], HOME: directory },
   });
 }, 240_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const readFunctions = (): Resource[] => {
+const readResources = (type: string): Resource[] => {
   const file = join(directory, "cloudformation-template-update-stack.json");
   const { Resources } = JSON.parse(readFileSync(file, "utf8")) as {
     Resources: Record<string, Resource>;
   };
-  return Object.values(Resources).filter(({ Type }) => Type === "AWS::Lambda::Function");
+  return Object.values(Resources).filter(({ Type }) => Type === type);
 };
+const readFunctions = (): Resource[] => readResources("AWS::Lambda::Function");
 
 test("a parameter chooses the processor, and what a stage has is named after it", () => {
   const functions = readFunctions();
@@ -46,6 +49,20 @@ test("a parameter chooses the processor, and what a stage has is named after it"
     expect(Properties["FunctionName"]).toMatch(/^bagage-prod-/);
     const { Variables } = Properties["Environment"] as { Variables: Record<string, string> };
     expect(Variables["BAGAGE_S3_SECRET_KEY_PARAMETER"]).toBe("/bagage/prod/s3-secret-key");
+  }
+});
+
+test("stages in one account keep their queues apart, in the rights of their functions too", () => {
+  const [queues, roles] = [readResources("AWS::SQS::Queue"), readResources("AWS::IAM::Role")];
+  const names = queues.map(({ Properties }) => Properties["QueueName"]);
+  expect(names).toContain("bagage-prod-control");
+  expect(names.filter((name) => !String(name).startsWith("bagage-prod-"))).toEqual([]);
+  const rights = JSON.stringify(roles.map(({ Properties }) => Properties["Policies"]));
+  expect(rights).toContain(":bagage-prod-node-*");
+  expect(rights).not.toMatch(/:bagage-(?:node|edge|control|publish)/);
+  for (const { Properties } of readFunctions()) {
+    const { Variables } = Properties["Environment"] as { Variables: Record<string, string> };
+    expect(Variables["BAGAGE_QUEUE_PREFIX"]).toBe("bagage-prod-");
   }
 });
 
