@@ -29,7 +29,7 @@ export const processesUsing = async (directory: string): Promise<DirectoryUser[]
   const mounts = parseMountTable(readFileSync("/proc/self/mountinfo", "utf8"));
   const place = placeOf(mounts, await realpath(directory));
   if (place === null) return [];
-  const host = { namespace: readlinkSync("/proc/self/ns/mnt"), mounts };
+  const host = { namespace: readlinkSync("/proc/self/ns/mnt"), mounts, others: new Map() };
   const users: DirectoryUser[] = [];
   let seen = 0;
   for (const name of readdirSync("/proc")) {
@@ -45,14 +45,15 @@ export const processesUsing = async (directory: string): Promise<DirectoryUser[]
 interface HostMounts {
   readonly namespace: string;
   readonly mounts: readonly Mount[];
+  /** Of other namespaces, read once: a container's processes share theirs. */
+  readonly others: Map<string, readonly Mount[]>;
 }
 
 const findUse = (pid: number, directory: Place, host: HostMounts): DirectoryUser | null => {
   try {
-    const isHost = readlinkSync(`/proc/${pid}/ns/mnt`) === host.namespace;
-    const mounts = isHost
-      ? host.mounts
-      : parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
+    const namespace = readlinkSync(`/proc/${pid}/ns/mnt`);
+    const isHost = namespace === host.namespace;
+    const mounts = isHost ? host.mounts : otherMounts(pid, namespace, host);
     const how = findWay(pid, directory, mounts, isHost);
     if (how === null) return null;
     return { pid, command: readFileSync(`/proc/${pid}/comm`, "utf8").trim(), how };
@@ -65,6 +66,16 @@ const findUse = (pid: number, directory: Place, host: HostMounts): DirectoryUser
       cause: error,
     });
   }
+};
+
+/** What a process sees of its namespace's mounts depends on its root as well. */
+const otherMounts = (pid: number, namespace: string, { others }: HostMounts): readonly Mount[] => {
+  const key = `${namespace} ${readLink(`/proc/${pid}/root`)}`;
+  const known = others.get(key);
+  if (known !== undefined) return known;
+  const mounts = parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
+  others.set(key, mounts);
+  return mounts;
 };
 
 const findWay = (
