@@ -4,13 +4,10 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "../lab/command.ts";
-import { ensureDebianPackages } from "../lab/debian-packages.ts";
-import { LABS_DIRECTORY } from "../lab/lab.ts";
+import { ensurePythonPrograms } from "../lab/python-programs.ts";
 import { waitUntil } from "../lab/wait-until.ts";
 
 /** Pinned, so that a test that passes today passes tomorrow. */
@@ -34,22 +31,9 @@ export interface AwsEmulator {
   stop(): Promise<void>;
 }
 
-/** Where the programs of the virtual environment are; made when there is none, or half of one. */
-export const ensureAwsEmulator = async (signal: AbortSignal): Promise<string> => {
-  const home = join(LABS_DIRECTORY, ENVIRONMENT);
-  const mark = join(home, "complete");
-  const programs = join(home, "bin");
-  if (existsSync(mark)) return programs;
-  await ensureDebianPackages(["python3-venv"], signal);
-  rmSync(home, { recursive: true, force: true });
-  // In its place from the start: its programs know their interpreter by its path.
-  mkdirSync(LABS_DIRECTORY, { recursive: true });
-  await runCommand(["python3", "-m", "venv", home], {}, signal);
-  const pip = [join(programs, "python3"), "-m", "pip", "install", "--quiet"] as const;
-  await runCommand([...pip, ...REQUIREMENTS], {}, signal);
-  writeFileSync(mark, "");
-  return programs;
-};
+/** Where its programs are. */
+export const ensureAwsEmulator = (signal: AbortSignal): Promise<string> =>
+  ensurePythonPrograms(ENVIRONMENT, REQUIREMENTS, signal);
 
 /** Resolves when it answers. */
 export const startAwsEmulator = async (signal: AbortSignal): Promise<AwsEmulator> => {
