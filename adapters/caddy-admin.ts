@@ -4,7 +4,10 @@ import { text } from "node:stream/consumers";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 
 export interface CaddyAdmin {
-  /** Replaces Caddy's `apps`; its other settings stay the operator's. Open requests are kept. */
+  /**
+   * Replaces Caddy's `apps`; its other settings stay the operator's. Open requests are kept. Throws
+   * TerminalError `caddy-old` where it does not know how to keep streams, and changes nothing then.
+   */
   setApps(apps: unknown, signal: AbortSignal): Promise<void>;
   /** Names of the HTTP servers that Caddy runs now. */
   listServers(signal: AbortSignal): Promise<string[]>;
@@ -24,6 +27,9 @@ export const connectCaddy = (address: string): CaddyAdmin => {
         ({ status, body } = await call("POST", "/config/", { apps }, signal));
       }
       if (status === 200) return;
+      if (body.includes("stream_close_delay")) {
+        throw new TerminalError(`Caddy is older than 2.7: ${body}`, { code: "caddy-old" });
+      }
       throw new TerminalError(`Caddy refused the sites: ${body}`, {
         code: "caddy-refused",
         hint: "caddy version (2.6 or newer is known to work), and its log",

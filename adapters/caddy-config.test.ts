@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { type CaddySettings, type CaddySite, renderCaddyApps } from "./caddy-config.ts";
 
-const AUTO: CaddySettings = { httpPort: 80, httpsPort: 443, tls: "auto" };
+const AUTO: CaddySettings & { readonly keepsStreams: boolean } = {
+  ...{ httpPort: 80, httpsPort: 443, tls: "auto", keepsStreams: true },
+};
 const site = (host: string, path = "/"): CaddySite => ({ host, path, socket: `/run/${host}.sock` });
 
 interface Server {

@@ -16,13 +16,19 @@ export interface CaddySettings {
   readonly tls: "auto" | "internal" | "off";
 }
 
-/** Caddy's `apps`, with a mark that tells this very configuration from any other. */
+/** Open WebSockets stay with the configuration that they came in by; in the end they are closed. */
+const STREAMS_KEPT = "24h";
+
+/**
+ * Caddy's `apps`, with a mark that tells this very configuration from any other. `keepsStreams`: Caddy is 2.7
+ * or later, and lets WebSockets live on when it is given another configuration.
+ */
 export const renderCaddyApps = (
   sites: readonly CaddySite[],
-  settings: CaddySettings,
+  { keepsStreams, ...settings }: CaddySettings & { readonly keepsStreams: boolean },
 ): { readonly mark: string; readonly apps: unknown } => {
   const { httpPort, httpsPort, tls } = settings;
-  const routes = [...sites].sort(compareSites).map(renderRoute);
+  const routes = [...sites].sort(compareSites).map((site) => renderRoute(site, keepsStreams));
   const listen = [tls === "off" ? `:${httpPort}` : `:${httpsPort}`];
   const mark = createHash("sha256")
     .update(JSON.stringify([routes, settings]))
@@ -50,7 +56,7 @@ const compareSites = (a: CaddySite, b: CaddySite): number =>
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const renderRoute = ({ host, path, socket }: CaddySite) => ({
+const renderRoute = ({ host, path, socket }: CaddySite, keepsStreams: boolean) => ({
   match: [{ host: [host], ...(path !== "/" && { path: [path, `${path}/*`] }) }],
   handle: [
     {
@@ -59,6 +65,7 @@ const renderRoute = ({ host, path, socket }: CaddySite) => ({
       // A connection for each request: so the end of a connection is the end of an answer, and no
       // request is sent on one that is being closed.
       transport: { protocol: "http", keep_alive: { enabled: false } },
+      ...(keepsStreams && { stream_close_delay: STREAMS_KEPT }),
     },
   ],
   terminal: true,

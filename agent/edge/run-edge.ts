@@ -6,7 +6,11 @@
 import type { SQSRecord } from "aws-lambda";
 import pLimit from "p-limit";
 import type { CaddyAdmin } from "../../adapters/caddy-admin.ts";
-import { type CaddySettings, renderCaddyApps } from "../../adapters/caddy-config.ts";
+import {
+  type CaddySettings,
+  type CaddySite,
+  renderCaddyApps,
+} from "../../adapters/caddy-config.ts";
 import { enterDoor } from "../../adapters/enter-door.ts";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
 import { edgeKey, ROUTED_PREFIX } from "../../adapters/store-keys.ts";
@@ -15,7 +19,7 @@ import type { ControlPorts } from "../../functions/control-ports.ts";
 import { encodeJson } from "../../functions/json-object.ts";
 import { EdgeHint } from "../../functions/messages.ts";
 import { sqsBatch } from "../../functions/sqs-batch.ts";
-import { RetryableError } from "../../volume/errors.ts";
+import { RetryableError, TerminalError } from "../../volume/errors.ts";
 import { type EdgeRoute, findRoutes } from "../../workflows/edge/routes.ts";
 import { settleRoutes } from "../../workflows/edge/settle-routes.ts";
 import { type NodeId, ProjectId } from "../../workflows/ids.ts";
@@ -155,6 +159,7 @@ const createOpener = (
   signal: AbortSignal,
 ): ((routes: readonly EdgeRoute[]) => Promise<void>) => {
   let told = "";
+  const lead = createLead({ ports, caddy, caddySettings }, signal);
   return async (all) => {
     const { routes, clashes } = settleRoutes(all);
     const said = JSON.stringify([routes, clashes]);
@@ -164,14 +169,38 @@ const createOpener = (
         ? route.way.domains.map((site) => ({ ...site, socket: listeners.socketOf(route) }))
         : [],
     );
-    const { mark, apps } = renderCaddyApps(sites, caddySettings);
-    // Caddy may have been restarted, or told otherwise. A reload ends WebSockets: only when needed.
-    const serves = await caddy.listServers(signal);
-    if (!serves.includes(`bagage-${mark}`)) await caddy.setApps(apps, signal);
+    await lead(sites);
     listeners.closeOthers(routes);
     if (said === told) return;
     told = said;
     for (const clash of clashes) ports.log.warn(clash, "route.clash");
     ports.log.info({ routes: routes.length, sites: sites.length }, "edge.opened");
   };
+};
+
+/** Has Caddy serve exactly these sites; a reload ends WebSockets of an old one, so only when needed. */
+const createLead = (
+  { ports, caddy, caddySettings }: Pick<EdgeOptions, "ports" | "caddy" | "caddySettings">,
+  signal: AbortSignal,
+): ((sites: readonly CaddySite[]) => Promise<void>) => {
+  let keepsStreams = true;
+  const lead = async (sites: readonly CaddySite[]): Promise<void> => {
+    const { mark, apps } = renderCaddyApps(sites, { ...caddySettings, keepsStreams });
+    // Caddy may have been restarted, or told otherwise.
+    if ((await caddy.listServers(signal)).includes(`bagage-${mark}`)) return;
+    try {
+      await caddy.setApps(apps, signal);
+    } catch (error) {
+      if (!(error instanceof TerminalError) || error.code !== "caddy-old" || !keepsStreams) {
+        throw error;
+      }
+      keepsStreams = false;
+      ports.log.warn(
+        { hint: "Caddy 2.7 or later keeps WebSockets when names change" },
+        "caddy.old",
+      );
+      await lead(sites);
+    }
+  };
+  return lead;
 };
