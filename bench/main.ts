@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   engine: async () => (await import("./engine.ts")).engineBench,
   gap: async () => (await import("./gap.ts")).gapBench,
   postgres: async () => (await import("./postgres.ts")).postgresBench,
+  lazy: async () => (await import("./lazy.ts")).lazyBench,
   traffic: async () => (await import("./traffic.ts")).trafficBench,
 };
 

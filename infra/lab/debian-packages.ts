@@ -27,6 +27,8 @@ export const IMAGE_BUILD_PACKAGES = ["debootstrap", "tar"];
 export const COMPOSE_PACKAGES = ["docker-compose"];
 /** Reads units as the machines that they are for do. */
 export const SYSTEMD_PACKAGES = ["systemd"];
+/** File systems to hold a lazy hydrate against. */
+export const LAZY_PACKAGES = ["bindfs", "diffutils"];
 
 /** Clients that users of a project's bucket have. */
 export const S3_CLIENT_PACKAGES = ["awscli", "python3-swiftclient", "rclone", "s3cmd", "s3fs"];
