@@ -40,6 +40,7 @@ import { startVolumeThread, type VolumeThread } from "./volume-thread.ts";
 const VISIBILITY_TIMEOUT_S = 60;
 const MAX_RECEIVE_COUNT = 10;
 const TOKEN_BYTES = 4;
+const LEASE_LOOK_MS = 100;
 
 export interface Connections {
   readonly control: ControlPorts;
@@ -176,6 +177,7 @@ const keepLease = (
     ttlMs: node.leaseMs,
     bootTimeMs,
     sleep: systemClock.sleep,
+    lookEveryMs: LEASE_LOOK_MS,
     agent,
     identify: identifyProcess,
     readOrders: () => readGuardOrders(root),

@@ -51,6 +51,7 @@ const keeper = (bootId = "boot"): LeaseKeeper =>
     newToken: () => `t${++token}`,
     bootId,
     ttlMs: TTL_MS,
+    lookEveryMs: 100,
     bootTimeMs: () => nowMs,
     sleep: (_ms, until) => new Promise((_, reject) => until.addEventListener("abort", reject)),
     agent: { pid: 1, startTicks: 1 },

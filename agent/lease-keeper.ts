@@ -17,6 +17,8 @@ import {
 
 export interface LeaseKeeperPorts extends LeaseSessionPorts {
   readonly sleep: Clock["sleep"];
+  /** A sleep does not count what the machine itself sleeps: the deadline is looked at so often. */
+  readonly lookEveryMs: number;
   readonly identify: (pid: number) => ProcessIdentity | undefined;
   readonly readOrders: () => Promise<GuardOrders | null>;
   /** Resolves when a guard is there. */
@@ -32,7 +34,6 @@ export interface LeaseKeeper extends LeasePort {
 
 /** A renewal that got no answer is tried again after this share of the lease. */
 const RETRY_SHARE = 30;
-const LOOK_EVERY_MS = 100;
 
 export const createLeaseKeeper = (ports: LeaseKeeperPorts): LeaseKeeper => {
   const { node, ttlMs } = ports;
@@ -91,15 +92,15 @@ const begin = async (
 };
 
 const holdDeadline = async (
-  { bootTimeMs, sleep }: LeaseKeeperPorts,
+  { bootTimeMs, sleep, lookEveryMs }: LeaseKeeperPorts,
   session: Session,
   signal: AbortSignal,
 ): Promise<void> => {
   while (!signal.aborted) {
     session.letGo();
     const { isLapsed, deadlineMs } = session.orders();
-    const leftMs = isLapsed ? LOOK_EVERY_MS : deadlineMs - bootTimeMs();
-    await sleep(Math.max(1, Math.min(leftMs, LOOK_EVERY_MS)), signal);
+    const leftMs = isLapsed ? lookEveryMs : deadlineMs - bootTimeMs();
+    await sleep(Math.max(1, Math.min(leftMs, lookEveryMs)), signal);
   }
 };
 
