@@ -1,6 +1,7 @@
 /** Single faults at their worst moment, in a move of version 1 on x to version 2 on y. */
 import "./simulation/built-ins.ts";
 import { expect, test } from "vitest";
+import { CONTROL_QUEUE } from "../functions/messages.ts";
 import type { Fault, Push, Scenario } from "./simulation/scenario.ts";
 import type { Installation, Outcome, SimulateOptions } from "./simulation/simulate.ts";
 
@@ -133,6 +134,25 @@ test("28: a process that holds what a failed version wrote: the way back waits f
   const { move: ended } = await move([], "sick", { also });
   expect(ended.result).toBe("rolled-back");
   expect(ended.endedAtMs - ended.startedAtMs).toBeGreaterThan(stranger.forMs);
+});
+
+test("a drain that is asked for twice moves all that runs on the node once, and loses nothing", async () => {
+  const drain = { type: "node.drain.requested", version: 1, id: "monday", node: "x" };
+  const also = ({ site }: Installation): void => {
+    for (const atMs of [MOVE_MS + 30_000, MOVE_MS + 45_000]) {
+      site.world.after(atMs, () => site.queues.send(CONTROL_QUEUE, drain));
+    }
+  };
+  const pushes = [2_000, MOVE_MS].map((atMs) => ({ atMs, node: "x", behaviour: "good" }) as const);
+  const scenario = { seed: 3, isShared: true, onNodeLoss: "restore", pushes, faults: [] } as const;
+  const { breaches, ended, losses } = await simulate(scenario, { also });
+  expect(breaches).toEqual([]);
+  expect(losses).toBe(0);
+  const drained = ended.filter(({ requestId }) => requestId === "drain.x.monday");
+  expect(drained).toMatchObject([
+    { result: "deployed", containers: { web: { to: "y" }, side: { to: "y" } } },
+  ]);
+  expect(ended.filter(({ requestId }) => requestId.startsWith("drain."))).toHaveLength(1);
 });
 
 test("32: a version that fails right after the commit is not rolled back: its data are newer", async () => {

@@ -11,9 +11,22 @@ import type { Site } from "./site.ts";
 import type { World } from "./world.ts";
 
 export const LEASE_MS = 15_000;
+/** Machines do not sleep here: ten times as often would find nothing more. */
+const LOOK_EVERY_MS = 1_000;
 const GUARD_STARTS_MS = 200;
 /** As a service manager starts an agent again that its guard has ended. */
 const RESTART_MS = 5_000;
+
+const NO_LEASE: LeaseKeeper = {
+  session: () => null,
+  cover: async () => {
+    throw new Error("no volume may go on without its node here");
+  },
+  watch: async () => undefined,
+  uncover: async () => undefined,
+  begin: async () => undefined,
+  run: async () => undefined,
+};
 
 export const keepSimulatedLease = (
   site: Site,
@@ -22,6 +35,7 @@ export const keepSimulatedLease = (
   bootId: string,
 ): LeaseKeeper => {
   const { world } = site;
+  if (!site.hasLeases) return NO_LEASE;
   const processes = processesOf(node);
   const onDisk = <T>(what: string, run: () => Promise<T>): Promise<T> =>
     process.call(what, run, { isLocal: true });
@@ -34,6 +48,7 @@ export const keepSimulatedLease = (
     ttlMs: LEASE_MS,
     bootTimeMs: world.nowMs,
     sleep: process.sleep,
+    lookEveryMs: LOOK_EVERY_MS,
     agent: identityOf(node.agentPid),
     identify: (pid) => {
       const identity = identityOf(pid);

@@ -6,12 +6,13 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { openProjectRecords, type ProjectRecords } from "../../adapters/project-records.ts";
+import { openProjectRecords } from "../../adapters/project-records.ts";
 import { CORDONS_PREFIX } from "../../adapters/store-keys.ts";
 import { addProject } from "../../functions/projects.ts";
 import { isOpen } from "../../workflows/deploy/duties.ts";
-import { Epoch, type NodeId } from "../../workflows/ids.ts";
+import type { NodeId } from "../../workflows/ids.ts";
 import type { EndedDeploy } from "../../workflows/record.ts";
+import { blindRecords } from "./blind-records.ts";
 import { closeLeftOpen, useTimersOf } from "./built-ins.ts";
 import { createPusher, type Pusher, SECRET, startWriter, type Writer } from "./clients.ts";
 import { type Control, createControl, PROJECT } from "./control.ts";
@@ -96,7 +97,8 @@ export const simulate = async (
   const world = createWorld(scenario.seed);
   useTimersOf(world);
   try {
-    const site = openSite(world, directory, mutation, isTold);
+    const hasLeases = scenario.onNodeLoss === "restore";
+    const site = { ...openSite(world, directory, mutation, isTold), hasLeases };
     const installation = install(site, scenario, writeEveryMsMax);
     also?.(installation);
     await live(installation, scenario, mendedAfterMs);
@@ -117,7 +119,12 @@ export const simulate = async (
   }
 };
 
-const openSite = (world: World, directory: string, mutation: Mutation, isTold: boolean): Site => {
+const openSite = (
+  world: World,
+  directory: string,
+  mutation: Mutation,
+  isTold: boolean,
+): Omit<Site, "hasLeases"> => {
   const log = pino(
     { level: isTold ? "info" : "silent", base: null, timestamp: false },
     { write: (line: string) => world.note(`log ${line.trim()}`) },
@@ -279,25 +286,3 @@ const probe = async ({ site, laws, pusher, writer, lost }: Installation): Promis
   const last = laws.state()?.history.at(-1);
   world.breach(`L1: with all mended a push is not served: ${last?.result}, ${last?.reason}`);
 };
-
-/** Every snapshot looks as if nobody needed it. */
-const blindRecords = (records: ProjectRecords): ProjectRecords => ({
-  ...records,
-  load: async (project, signal) => {
-    const loaded = await records.load(project, signal);
-    if (loaded === null) return null;
-    const volumes = Object.fromEntries(
-      Object.entries(loaded.state.volumes).map(([name, volume]) => [
-        name,
-        {
-          ...volume,
-          head: null,
-          snapshots: [],
-          origin: { kind: "empty" as const },
-          epoch: Epoch.parse(volume.epoch + 1),
-        },
-      ]),
-    );
-    return { ...loaded, state: { ...loaded.state, volumes, deploy: null } };
-  },
-});

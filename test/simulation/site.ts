@@ -14,6 +14,8 @@ export interface Site {
   readonly store: SharedStore;
   readonly queues: Queues;
   readonly mutation: Mutation;
+  /** Whether a volume's file lets it go on without its node; only then a lease is kept. */
+  readonly hasLeases: boolean;
   readonly log: Logger;
   /** Records without the roots of what a collection must leave: for a planted bug. */
   readonly blindRecords: (records: ProjectRecords) => ProjectRecords;
