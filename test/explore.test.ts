@@ -4,22 +4,13 @@
  */
 import { expect, test } from "vitest";
 import { explore } from "./explore/explore.ts";
+import { PINNED } from "./explore/pinned.ts";
 import { BROKEN_RULES, openSubject } from "./explore/subjects.ts";
 
 /** More than any of them needs. */
 const STATES_MAX = 500_000;
 
-// Pinned: another number means that other things can happen than before.
-const PINNED = [
-  ["move", 28_494],
-  ["way-back", 10_948],
-  ["stay", 24_015],
-  ["sick", 27_654],
-  ["fail-over", 153_506],
-  ["collect-one", 3_265],
-  ["collect-slow", 12_583],
-] as const;
-
+// Another number means that other things can happen than before.
 test.each(PINNED)(
   "all that can happen in %s is explored, and nothing is broken",
   (name, states) => {

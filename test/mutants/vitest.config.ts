@@ -1,0 +1,28 @@
+/** The unit tests of the rules, of which one is changed: the mutant that MUTANT names. */
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import { mutateSource } from "./mutate-source.ts";
+
+const index = Number(process.env["MUTANT"]);
+
+export default defineConfig({
+  root: fileURLToPath(new URL("../..", import.meta.url)),
+  plugins: [
+    {
+      name: "mutate",
+      enforce: "pre",
+      transform: (source, id) => mutateSource(index, id, source),
+    },
+  ],
+  test: {
+    include: [
+      "workflows/{deploy,node,snapshots,retention,rollback}/**/*.test.ts",
+      "functions/{advance-deploy,collect-garbage,snapshot-volume,sweep}/**/*.test.ts",
+      "functions/*.test.ts",
+      "volume/{collect,clone-snapshot}.test.ts",
+    ],
+    testTimeout: 60_000,
+    bail: 1,
+    reporters: ["dot"],
+  },
+});
