@@ -22,8 +22,8 @@ import { BROKEN_RULES, SUBJECTS } from "./subjects.ts";
 const OPTIONS = {
   scenario: { type: "string" },
   nodes: { type: "string" },
-  /** Of one exploration, so that its memory stays below a gigabyte. */
-  states: { type: "string", default: "1200000" },
+  /** How far each exploration goes. */
+  states: { type: "string" },
   variant: { type: "string" },
   /** Takes no two states for one that are one but for names. */
   "no-symmetry": { type: "boolean", default: false },
@@ -34,7 +34,11 @@ const OPTIONS = {
 const WORKERS_MAX = 2;
 
 const { values } = parseArgs({ options: OPTIONS });
-const extent = { statesMax: Number(values.states), canMerge: !values["no-symmetry"] };
+const canMerge = !values["no-symmetry"];
+const extentOf = (scenario: string) => {
+  const subject = SUBJECTS.find(({ name }) => name === scenario);
+  return { canMerge, statesMax: Number(values.states ?? subject?.statesMax) };
+};
 
 const scenarios = SUBJECTS.filter(
   ({ name, nodes }) =>
@@ -47,11 +51,12 @@ const variants = BROKEN_RULES.filter(({ name }) =>
 );
 const jobs: Job[] = [
   ...(values.variant === undefined ? scenarios : []).map(({ name }) => ({
-    ...{ scenario: name, variant: null, ...extent },
+    ...{ scenario: name, variant: null, ...extentOf(name) },
   })),
-  ...variants.map(({ name, scenario }) => ({
-    ...{ scenario: values.scenario ?? scenario, variant: name, ...extent },
-  })),
+  ...variants.map(({ name, ...broken }) => {
+    const scenario = values.scenario ?? broken.scenario;
+    return { scenario, variant: name, ...extentOf(scenario) };
+  }),
 ];
 
 const totals = { states: 0, transitions: 0, isGood: jobs.length > 0 };

@@ -14,11 +14,21 @@ export interface Subject {
   readonly says: string;
   /** How many machines are played in it; collectors run anywhere. */
   readonly nodes: number;
+  /** Where an exploration ends if nobody says how far to go: a gigabyte, or a minute or two. */
+  readonly statesMax: number;
 }
 
+const STATES_MAX = 1_000_000;
+/** A world of objects is a text of a kilobyte. */
+const GARBAGE_STATES_MAX = 250_000;
+
 export const SUBJECTS: readonly Subject[] = [
-  ...SCENARIOS.map(({ name, says, nodes }) => ({ name, says, nodes: Object.keys(nodes).length })),
-  ...GARBAGE_SCENARIOS.map(({ name, says }) => ({ name, says, nodes: 0 })),
+  ...SCENARIOS.map(({ name, says, nodes }) => ({
+    ...{ name, says, nodes: Object.keys(nodes).length, statesMax: STATES_MAX },
+  })),
+  ...GARBAGE_SCENARIOS.map(({ name, says }) => ({
+    ...{ name, says, nodes: 0, statesMax: GARBAGE_STATES_MAX },
+  })),
 ];
 
 export interface BrokenRule {

@@ -19,7 +19,7 @@ const { values } = parseArgs({
     file: { type: "string" },
     /** `2/3`: of three parts the second. */
     part: { type: "string", default: "1/1" },
-    /** Asks the unit tests only about what the exploration does not find out. */
+    /** Explores only what the unit tests do not find out. */
     quick: { type: "boolean", default: false },
   },
 });
@@ -47,19 +47,18 @@ const run = (argv: readonly string[], index: number): Promise<Ended> =>
   });
 
 interface Verdict {
-  /** Null: they were not asked. */
-  readonly byUnitTests: boolean | null;
-  /** What the exploration says, or null. */
+  readonly byUnitTests: boolean;
+  /** What the exploration says; null: nothing, or it was not asked. */
   readonly byExploration: string | null;
 }
 
 const judge = async (index: number): Promise<Verdict> => {
-  const exploring = ["--import", `${HERE}mutating-hook.ts`, `${HERE}explore-all.ts`];
-  const byExploration = readExplored(await run(exploring, index));
-  if (values.quick && byExploration !== null) return { byUnitTests: null, byExploration };
   const vitest = ["node_modules/vitest/vitest.mjs", "run", "--config", `${HERE}vitest.config.ts`];
   const { code } = await run(vitest, index);
-  return { byUnitTests: code !== 0, byExploration };
+  const byUnitTests = code !== 0;
+  if (values.quick && byUnitTests) return { byUnitTests, byExploration: null };
+  const exploring = ["--import", `${HERE}mutating-hook.ts`, `${HERE}explore-all.ts`];
+  return { byUnitTests, byExploration: readExplored(await run(exploring, index)) };
 };
 
 const readExplored = ({ code, output }: Ended): string | null => {
@@ -72,7 +71,7 @@ const readExplored = ({ code, output }: Ended): string | null => {
 
 const tell = ({ byUnitTests, byExploration }: Verdict, { isHarmless }: Mutant): string => {
   const found = [
-    ...(byUnitTests === true ? ["unit tests"] : []),
+    ...(byUnitTests ? ["unit tests"] : []),
     ...(byExploration === null ? [] : [`exploration: ${byExploration}`]),
   ];
   if (found.length > 0) return found.join("; ");
@@ -88,9 +87,9 @@ for (const [index, mutant] of MUTANTS.entries()) {
   if (values.file !== undefined && !mutant.file.includes(values.file)) continue;
   const verdict = await judge(index);
   const { byUnitTests, byExploration } = verdict;
-  const isFound = byUnitTests === true || byExploration !== null;
+  const isFound = byUnitTests || byExploration !== null;
   counts.all += 1;
-  if (byUnitTests === true) counts.unit += 1;
+  if (byUnitTests) counts.unit += 1;
   if (byExploration !== null) counts.exploration += 1;
   if (byExploration !== null && !byExploration.startsWith("another")) counts.invariants += 1;
   if (!isFound && mutant.isHarmless !== undefined) counts.harmless += 1;
