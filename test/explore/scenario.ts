@@ -23,6 +23,8 @@ export interface Scenario {
   /** Nodes hold leases, and volumes go on without a node whose lease is over; so often. */
   readonly hasLeases: boolean;
   readonly failoversMax: number;
+  /** Where an exploration ends, if it is not to end where most do. */
+  readonly statesMax?: number;
   /** Where nothing serves and nothing has to. */
   readonly mayRest: (record: ProjectState) => boolean;
 }

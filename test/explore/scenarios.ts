@@ -285,6 +285,7 @@ export const SCENARIOS: readonly Scenario[] = [
     says: "x is being drained and may be given up; a push then moves the container back to it",
     pushes: [restorable("third", "d", X)],
     canLose: true,
+    statesMax: 1_200_000,
     mayRest: ({ containers }) => Object.keys(containers).length === 0,
   },
 ];

@@ -18,13 +18,13 @@ export interface Subject {
   readonly statesMax: number;
 }
 
-const STATES_MAX = 1_000_000;
+const STATES_MAX = 800_000;
 /** A world of objects is a text of a kilobyte. */
 const GARBAGE_STATES_MAX = 250_000;
 
 export const SUBJECTS: readonly Subject[] = [
-  ...SCENARIOS.map(({ name, says, nodes }) => ({
-    ...{ name, says, nodes: Object.keys(nodes).length, statesMax: STATES_MAX },
+  ...SCENARIOS.map(({ name, says, nodes, statesMax = STATES_MAX }) => ({
+    ...{ name, says, nodes: Object.keys(nodes).length, statesMax },
   })),
   ...GARBAGE_SCENARIOS.map(({ name, says }) => ({
     ...{ name, says, nodes: 0, statesMax: GARBAGE_STATES_MAX },
