@@ -64,7 +64,10 @@ export const connect = async (
 ): Promise<Connections> => {
   const opened = await openStore(config.store, { ...(onKeys !== undefined && { onKeys }) });
   const store = metrics === undefined ? opened : meterStore(opened, metrics.storeCalled);
-  const collectorStore = config.collector === null ? null : await openStore(config.collector);
+  const collectorStore =
+    config.collector === null
+      ? null
+      : await openStore(config.collector, { ...(onKeys !== undefined && { onKeys }) });
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
