@@ -16,7 +16,7 @@ const BUDGET_SHRINK_RATIO = 0.95;
 
 export interface PauseFacts {
   readonly deploy: Pick<Deploy, "volumes">;
-  readonly history: readonly Pick<EndedDeploy, "volumes" | "gapMs" | "result">[];
+  readonly history: readonly Pick<EndedDeploy, "volumes" | "containers" | "gapMs" | "result">[];
   readonly nowMs: number;
 }
 
