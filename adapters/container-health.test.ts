@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { expect, test } from "vitest";
 import type { Clock } from "./clock.ts";
 import { type HealthRequest, waitHealthy } from "./container-health.ts";
@@ -45,6 +45,17 @@ const result = (exitCode: number | null, output = ""): ExecResult => ({
   isTimedOut: exitCode === null,
 });
 
+/** Resolves with the port. */
+const listen = async (server: Server): Promise<number> => {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+};
+
+const portOf = (containerPort: number) => ({
+  ...{ hostPort: 80, containerPort, protocol: "tcp" as const },
+});
+
 interface Script {
   readonly spec: HealthRequest["spec"];
   readonly timeoutMs?: number;
@@ -77,6 +88,31 @@ test("the first success counts at once, long before the check's own interval", a
     exec: (ms) => result(ms >= 500 ? 0 : 1),
   });
   expect(seen).toEqual({ health: { healthy: true, atMs: 1_700_000_000_500 }, atMs: 500 });
+});
+
+test("a check is first run when the ports are open, or it has been waited for long enough", async () => {
+  const server = createServer((socket) => socket.destroy());
+  const open = await listen(server);
+  const asked: number[] = [];
+  const seen = await probe({
+    spec: { healthcheck: CHECK, ports: [portOf(open)] },
+    exec: (ms) => {
+      asked.push(ms);
+      return result(0);
+    },
+  });
+  expect({ seen: seen.health.healthy, asked }).toEqual({ seen: true, asked: [0] });
+  await new Promise((resolve) => server.close(resolve));
+  // The port of a container whose check does not need it may stay closed for ever.
+  const closed = await probe({
+    spec: { healthcheck: CHECK, ports: [portOf(open)] },
+    exec: (ms) => {
+      asked.push(ms);
+      return result(asked.length > 3 ? 0 : 1);
+    },
+  });
+  expect(closed.health.healthy).toBe(true);
+  expect(asked.slice(1, 3)).toEqual([250, 500]);
 });
 
 test("CMD-SHELL runs in the container's shell, CMD as it is", async () => {
@@ -137,20 +173,13 @@ test("a container that has ended or is gone is unhealthy at once", async () => {
 
 test("without a check, every port must accept connections", async () => {
   const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const open = typeof address === "object" && address !== null ? address.port : 0;
-  const ports = (containerPort: number) => ({
-    hostPort: 80,
-    containerPort,
-    protocol: "tcp" as const,
-  });
-  const up = await probe({ spec: { ports: [ports(open)] } });
+  const open = await listen(server);
+  const up = await probe({ spec: { ports: [portOf(open)] } });
   expect(up.health.healthy).toBe(true);
   const disabled = { ...CHECK, test: ["NONE"] };
-  const upToo = await probe({ spec: { healthcheck: disabled, ports: [ports(open)] } });
+  const upToo = await probe({ spec: { healthcheck: disabled, ports: [portOf(open)] } });
   expect(upToo.health.healthy).toBe(true);
-  const down = await probe({ spec: { ports: [ports(open), ports(1)] }, timeoutMs: 1_000 });
+  const down = await probe({ spec: { ports: [portOf(open), portOf(1)] }, timeoutMs: 1_000 });
   expect(down.health).toMatchObject({ healthy: false, reason: expect.stringContaining("port 1") });
   await new Promise((resolve) => server.close(resolve));
 });

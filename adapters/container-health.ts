@@ -19,12 +19,16 @@ export interface HealthRequest {
   readonly spec: Pick<ContainerSpec, "healthcheck" | "ports">;
   /** Counted from now on; the spec's own patience (start period, retries) may end it sooner. */
   readonly timeoutMs: number;
+  /** Null when the port accepts a connection; else why not. Default: it is tried over TCP. */
+  readonly tryPort?: (address: string, port: number) => Promise<string | null>;
 }
 
 const PROBE_INTERVAL_MS = 250;
 /** Most containers are ready soon, and the gap ends when that is seen: at first they are asked often. */
 const EAGER_INTERVAL_MS = 50;
 const EAGER_MS = 1_500;
+/** A port tells at next to no cost when a check is worth its own: how often it is asked. */
+const PORT_INTERVAL_MS = 10;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Without health check and ports: this long without an end counts as healthy. */
 const STEADY_MS = 1_000;
@@ -44,12 +48,16 @@ export const waitHealthy = async (request: HealthRequest, signal: AbortSignal): 
   const deadlineMs = clock.monotonicMs() + timeoutMs;
   const longestMs = Math.min(spec.healthcheck?.intervalMs ?? PROBE_INTERVAL_MS, PROBE_INTERVAL_MS);
   const eagerUntilMs = clock.monotonicMs() + EAGER_MS;
+  let isAccepting = !hasCommand(spec) || spec.ports.length === 0;
   for (;;) {
     const beganMs = clock.monotonicMs();
     const view = await engine.inspect(name, signal);
     if (view === null) return { healthy: false, reason: `container ${name} is gone` };
     if (view.state === "exited" || view.state === "dead" || view.state === "removing") {
       return { healthy: false, reason: await describeEnd(engine, view, signal) };
+    }
+    if (!isAccepting && view.state === "running" && beganMs < eagerUntilMs) {
+      isAccepting = await untilAccepting(request, view, beganMs + PROBE_INTERVAL_MS, signal);
     }
     const failure = view.state === "running" ? await probe(view, signal) : `it is ${view.state}`;
     if (failure === null) return { healthy: true, atMs: clock.nowMs() };
@@ -58,25 +66,49 @@ export const waitHealthy = async (request: HealthRequest, signal: AbortSignal): 
     if (nowMs >= deadlineMs) {
       return { healthy: false, reason: `not healthy after ${timeoutMs} ms: ${failure}` };
     }
+    // Its ports are waited for instead.
+    if (!isAccepting && nowMs < eagerUntilMs) continue;
     // A probe that takes long takes it from the container that it asks.
     const eagerMs = Math.max(EAGER_INTERVAL_MS, nowMs - beganMs);
     await clock.sleep(Math.min(nowMs < eagerUntilMs ? eagerMs : longestMs, longestMs), signal);
   }
 };
 
+const hasCommand = ({ healthcheck }: HealthRequest["spec"]): boolean =>
+  healthcheck !== undefined && healthcheck.test[0] !== "NONE";
+
 const chooseProbe = (request: HealthRequest): Probe => {
-  const { healthcheck, ports } = request.spec;
-  const kind = healthcheck?.test[0];
-  if (healthcheck !== undefined && kind !== "NONE") return commandProbe(request, healthcheck);
-  if (ports.length > 0) {
-    return async (view) => {
-      const results = await Promise.all(
-        ports.map(({ containerPort }) => tryConnect(view.addresses[0] ?? null, containerPort)),
-      );
-      return results.find((failure) => failure !== null) ?? null;
-    };
+  const { spec, clock } = request;
+  const { healthcheck } = spec;
+  if (healthcheck !== undefined && hasCommand(spec)) return commandProbe(request, healthcheck);
+  return spec.ports.length > 0 ? (view) => findRefusal(request, view) : steadyProbe(clock);
+};
+
+/** A check takes the processor from what it waits for: at first it is run when the ports are open. */
+const untilAccepting = async (
+  request: HealthRequest,
+  view: ContainerView,
+  untilMs: number,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const { clock } = request;
+  while (clock.monotonicMs() < untilMs) {
+    if ((await findRefusal(request, view)) === null) return true;
+    await clock.sleep(PORT_INTERVAL_MS, signal);
   }
-  return steadyProbe(request.clock);
+  return false;
+};
+
+/** Null when every port accepts connections. */
+const findRefusal = async (
+  { spec, tryPort = tryConnect }: HealthRequest,
+  { addresses: [address] }: ContainerView,
+): Promise<string | null> => {
+  if (address === undefined) return "it has no network address";
+  const results = await Promise.all(
+    spec.ports.map(({ containerPort }) => tryPort(address, containerPort)),
+  );
+  return results.find((failure) => failure !== null) ?? null;
 };
 
 /** `["CMD", …]` runs as it is, `["CMD-SHELL", "…"]` in the container's shell. */
@@ -120,11 +152,9 @@ const countFailures = (check: Healthcheck | undefined, startMs: number) => {
   };
 };
 
-/** Null when the port accepts a connection; else why not. */
-const tryConnect = (address: string | null, port: number): Promise<string | null> => {
-  if (address === null) return Promise.resolve("it has no network address");
+const tryConnect = (host: string, port: number): Promise<string | null> => {
   const { promise, resolve } = Promise.withResolvers<string | null>();
-  const socket = connect({ host: address, port, timeout: CONNECT_TIMEOUT_MS });
+  const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
   socket.once("connect", () => resolve(null));
   socket.once("timeout", () => resolve(`port ${port} gave no answer`));
   socket.once("error", ({ message }) => resolve(`port ${port}: ${message}`));

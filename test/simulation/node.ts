@@ -156,7 +156,7 @@ const portsOf = (
     copies: new Map(),
     warmings: new Map(),
     waitHealthy: (name, spec, timeoutMs, signal) =>
-      waitHealthy({ engine: docker, clock, name, spec, timeoutMs }, signal),
+      waitHealthy({ engine: docker, clock, name, spec, timeoutMs, tryPort }, signal),
     wrappingKeys: [],
     sendToControl: (message, signal) =>
       process.call(
@@ -172,6 +172,9 @@ const portsOf = (
     log: site.log,
   };
 };
+
+/** What runs serves at once; whether it is healthy is for its check to say. */
+const tryPort = async (): Promise<string | null> => null;
 
 const NO_FENCES = { containers: {}, volumes: {} };
 
