@@ -37,9 +37,13 @@ export const runStep = async (
 ): Promise<void> => {
   const { project, deployId, step } = message;
   const key = reportKey(project, deployId, step, ports.node);
-  const work = await findWork(ports, message, signal);
+  // Asked for at once: a report that comes meanwhile only makes the step run in vain.
+  const [work, standing] = await Promise.all([
+    findWork(ports, message, signal),
+    ports.store.head(key, signal),
+  ]);
   if (work === null) return;
-  if ((await ports.store.head(key, signal)) === null) {
+  if (standing === null) {
     const began = ports.nowMs();
     const progress = openStepProgress(ports, message, signal);
     const report = await performOrFail(ports, { ...work, progress }, perform, signal).finally(

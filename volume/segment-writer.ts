@@ -109,20 +109,21 @@ export const openSegmentWriter = (
     size: () => entries.length,
     close,
     finish: async (known) => {
-      await close();
-      await Promise.all(uploads);
-      const { packs } = await options.packs.finish();
-      const sizes = new Map(
-        [...usedPacks].map((name): [string, number] => [
-          name,
-          packs.get(name) ?? known.get(name) ?? 0,
-        ]),
-      );
+      // No frame is added any more: the last pack goes up while the last segment is made.
+      await options.frames.settle();
+      const closed = close().then(() => Promise.all(uploads));
+      const [{ packs }] = await Promise.all([options.packs.finish(), closed]);
       return {
         digest: sha256(refs.map(({ contentDigest }) => contentDigest).join("\n")),
         segments: refs.map((r) => [r.name, r.digest, r.storedBytes, r.entryCount, r.contentDigest]),
-        packs: sizes,
+        packs: sizesOf(usedPacks, [packs, known]),
       };
     },
   };
+};
+
+/** Of packs of this attempt, and of those from before it. */
+const sizesOf = (names: Iterable<string>, known: readonly PackSizes[]): PackSizes => {
+  const sizeOf = (name: string) => known.find((sizes) => sizes.has(name))?.get(name) ?? 0;
+  return new Map([...names].map((name) => [name, sizeOf(name)]));
 };

@@ -144,31 +144,31 @@ const closeVolume = async (
   );
 };
 
+/** `paths`: where the data are, and where a container would mount them. */
 const confirmUnused = async (
   ports: NodePorts,
   project: ProjectId,
   name: VolumeName,
-  paths: readonly string[],
+  paths: readonly [string, string],
   signal: AbortSignal,
 ): Promise<void> => {
-  for (const path of paths) {
-    const mounting = await ports.docker.containersMounting(path, signal);
-    const running = mounting.filter(({ state }) => state === "running" || state === "paused");
-    const using = path === paths[0] ? await ports.processesUsing(path) : [];
-    const users = [
-      ...running.map((container) => `container ${container.name}`),
-      ...using.map(({ pid, command, how }) => `process ${pid} (${command}, ${how})`),
-    ];
-    if (users.length > 0) {
-      throw new TerminalError(
-        `volume ${name} of ${project} is still in use by ${users.join(", ")}`,
-        {
-          code: "volume-busy",
-          hint: "stop it, then deploy again",
-        },
-      );
-    }
-  }
+  const [mounting, using] = await Promise.all([
+    Promise.all(paths.map((path) => ports.docker.containersMounting(path, signal))),
+    ports.processesUsing(paths[0]),
+  ]);
+  const running = mounting
+    .flat()
+    .filter(({ state }) => state === "running" || state === "paused")
+    .map((container) => `container ${container.name}`);
+  const users = [
+    ...new Set(running),
+    ...using.map(({ pid, command, how }) => `process ${pid} (${command}, ${how})`),
+  ];
+  if (users.length === 0) return;
+  throw new TerminalError(`volume ${name} of ${project} is still in use by ${users.join(", ")}`, {
+    code: "volume-busy",
+    hint: "stop it, then deploy again",
+  });
 };
 
 const sealVolume = async (
