@@ -14,6 +14,13 @@ export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
 
 /** The process with this pid, or undefined when it is gone or a zombie. */
 export const identifyProcess = (pid: number): ProcessIdentity | undefined => {
+  const found = readStat(pid);
+  return found === undefined || found.state === "Z"
+    ? undefined
+    : { pid, startTicks: found.startTicks };
+};
+
+const readStat = (pid: number) => {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -22,11 +29,15 @@ export const identifyProcess = (pid: number): ProcessIdentity | undefined => {
   }
   // The program's name stands in parentheses and may itself hold any of them: count from the last.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" ? undefined : { pid, startTicks: Number(fields[19]) };
+  return { state: fields[0], startTicks: Number(fields[19]) };
 };
 
 export const isAlive = ({ pid, startTicks }: ProcessIdentity): boolean =>
   identifyProcess(pid)?.startTicks === startTicks;
+
+/** None of its threads is left. Of a zombie some may be: their leader only was the first to end. */
+export const isReaped = ({ pid, startTicks }: ProcessIdentity): boolean =>
+  readStat(pid)?.startTicks !== startTicks;
 
 /** What can be known of processes and done to them. */
 export interface Processes {

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { waitHealthy } from "../adapters/container-health.ts";
+import { untilProcessesGone } from "../adapters/container-processes.ts";
 import { connectDocker } from "../adapters/docker-engine.ts";
 import type { Door } from "../adapters/door.ts";
 import { endContainers } from "../adapters/end-containers.ts";
@@ -142,6 +143,8 @@ export const connectNode = (
     fences: openFenceStore(config.node.root),
     docker,
     processesUsing,
+    processesGone: (name, signal) =>
+      untilProcessesGone({ engine: docker, clock: systemClock }, name, signal),
     volumes: meterVolumes(volumes, metrics),
     gates,
     lease,

@@ -115,6 +115,11 @@ export interface NodePorts {
   readonly docker: DockerEngine;
   /** Whoever still uses a directory, container or not. */
   readonly processesUsing: (directory: string) => Promise<DirectoryUser[]>;
+  /**
+   * True once no process of the container is left, which the engine may take longer to say. False
+   * where that can't be seen.
+   */
+  readonly processesGone: (container: string, signal: AbortSignal) => Promise<boolean>;
   readonly volumes: VolumeEngine;
   readonly gates: GatePort;
   readonly lease: LeasePort;

@@ -3,18 +3,20 @@
  * its data aside (unstart). The fence is on disk before anything is stopped.
  */
 import type { Marker } from "../../adapters/node-disk.ts";
-import { TerminalError } from "../../volume/errors.ts";
 import type { ContainerOutcome } from "../../workflows/deploy/container-outcome.ts";
+import type { VolumeReport } from "../../workflows/deploy/messages.ts";
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { ContainerName, Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { findOwnCopy } from "../../workflows/node/own-copy.ts";
-import type { SnapshotRef, VolumeMove } from "../../workflows/record.ts";
+import type { VolumeMove } from "../../workflows/record.ts";
 import { nodeLabels, parseLabels } from "../container-names.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
 import { missingData, ownedIn, takeSnapshot } from "../snapshot-volume/snapshot-volume.ts";
+import { refuseRunning, refuseUsed } from "./refuse-used.ts";
+import { stopContainer } from "./stop-container.ts";
 import { readOutcomes, writeOutcomes } from "./stop-outcomes.ts";
 
 /** For containers that the record does not know any more. */
@@ -29,14 +31,17 @@ export const createStopContainers =
       (work) =>
         ports.locks.run(`project ${work.state.project}`, async () => {
           await ports.fences.raise(work.state.project, work.assignment.fences);
-          const { outcomes, names } = await stopMoved(ports, work, signal);
+          const stopped = await stopMoved(ports, work, signal);
           // Beside the snapshot: what they mount is renamed away, so they can't start again meanwhile.
-          const removing = removeStopped(ports, work, { outcomes, names }, signal);
+          const removing = removeStopped(ports, work, stopped, signal);
           removing.catch(() => undefined);
           try {
-            return stepKind(work.step) === "seal"
-              ? { containers: outcomes, volumes: await sealVolumes(ports, work, outcomes, signal) }
-              : { containers: {}, volumes: await branchVolumes(ports, work, signal) };
+            if (stepKind(work.step) !== "seal") {
+              await stopped.outcomes;
+              return { containers: {}, volumes: await branchVolumes(ports, work, signal) };
+            }
+            const volumes = await sealVolumes(ports, work, stopped.outcomes, signal);
+            return { containers: await stopped.outcomes, volumes };
           } finally {
             await removing;
           }
@@ -44,20 +49,23 @@ export const createStopContainers =
       signal,
     );
 
+type Outcomes = Readonly<Record<ContainerName, ContainerOutcome>>;
+
 interface Stopped {
-  readonly outcomes: Record<ContainerName, ContainerOutcome>;
+  /** When the engine has confirmed every stop. */
+  readonly outcomes: Promise<Outcomes>;
   /** The engine's names of those that are left to be removed. */
   readonly names: readonly string[];
 }
 
-/** Gates first, then the containers. */
+/** Gates first, then the containers. Resolves when no process of them is left. */
 const stopMoved = async (
   ports: NodePorts,
   work: StepWork,
   signal: AbortSignal,
 ): Promise<Stopped> => {
   const { project } = work.state;
-  const outcomes = await readOutcomes(ports.disk.root, project, work.deploy.id, work.step);
+  const known = await readOutcomes(ports.disk.root, project, work.deploy.id, work.step);
   ports.copies.get(project)?.abort(new Error("the drain does not wait for a pre-copy"));
   const listed = await ports.docker.listContainers(nodeLabels(ports.node, project), signal);
   const ours = listed.flatMap(({ labels, name }) => {
@@ -75,13 +83,17 @@ const stopMoved = async (
     ports.gates.drain(project, container, graceOf(container)),
   );
   await Promise.all(drains);
-  await Promise.all(
-    ours.map(async ({ name, container }) => {
-      const { stopped } = await ports.docker.stopContainer(name, graceOf(container), signal);
-      const seen: ContainerOutcome = { stopBeganAtMs, stoppedAtMs: ports.nowMs(), stopped };
-      outcomes[container] ??= seen;
+  const stops = ours.map(({ name, container }) => ({
+    container,
+    ...stopContainer(ports, name, graceOf(container), signal),
+  }));
+  const outcomes = Promise.all(
+    stops.map(async ({ container, confirmed }) => {
+      return [container, { stopBeganAtMs, ...(await confirmed) }] as const;
     }),
-  );
+  ).then((seen): Outcomes => ({ ...Object.fromEntries(seen.reverse()), ...known }));
+  outcomes.catch(() => undefined);
+  await Promise.all(stops.map(({ gone }) => gone));
   return { outcomes, names: ours.map(({ name }) => name) };
 };
 
@@ -92,29 +104,29 @@ const removeStopped = async (
   { outcomes, names }: Stopped,
   signal: AbortSignal,
 ): Promise<void> => {
-  await writeOutcomes(ports.disk.root, state.project, deploy.id, step, outcomes);
+  await writeOutcomes(ports.disk.root, state.project, deploy.id, step, await outcomes);
   await Promise.all(names.map((name) => ports.docker.removeContainer(name, signal)));
 };
 
 const sealVolumes = async (
   ports: NodePorts,
   work: StepWork,
-  containers: Readonly<Record<ContainerName, ContainerOutcome>>,
+  outcomes: Stopped["outcomes"],
   signal: AbortSignal,
 ): Promise<StepFindings["volumes"]> => {
-  const isKilled = Object.values(containers).some(({ stopped }) => stopped === "killed");
   const volumes: StepFindings["volumes"] = {};
   const mine = keysOf(work.deploy.volumes).flatMap((name) => {
     const from = (work.deploy.volumes[name] as VolumeMove).from;
     return from?.node === ports.node ? [{ name, epoch: from.epoch }] : [];
   });
   // All are closed before the first is read: containers that share volumes stop as one.
-  for (const { name, epoch } of mine) await closeVolume(ports, work, name, epoch, signal);
+  for (const { name, epoch } of mine) await closeVolume(ports, work, name, epoch);
   await ports.locks.run(`copy ${work.state.project}`, async () => undefined);
-  for (const { name, epoch } of mine) {
-    const stopped = isKilled ? "killed" : "clean";
-    volumes[name] = await sealVolume(ports, work, { name, epoch, stopped }, signal);
+  for (const target of mine) {
+    volumes[target.name] = await sealVolume(ports, work, { ...target, outcomes }, signal);
   }
+  await outcomes;
+  for (const one of mine) await refuseMounted(ports, work.state.project, one, signal);
   return volumes;
 };
 
@@ -124,7 +136,6 @@ const closeVolume = async (
   { state }: StepWork,
   name: VolumeName,
   epoch: Epoch,
-  signal: AbortSignal,
 ): Promise<void> => {
   const { project } = state;
   const { disk } = ports;
@@ -135,64 +146,39 @@ const closeVolume = async (
     if (own === undefined) throw missingData(ports, name, sealed);
     await disk.moveCopy(own.path, sealed);
   }
-  await confirmUnused(
-    ports,
-    project,
-    name,
-    [sealed, disk.pathOf(project, name, "live", epoch)],
-    signal,
-  );
+  await refuseUsed(ports, { project, volume: name }, sealed);
 };
 
-/** `paths`: where the data are, and where a container would mount them. */
-const confirmUnused = async (
+/** The same asked of the engine, which knows of a container's end some time after it. */
+const refuseMounted = async (
   ports: NodePorts,
   project: ProjectId,
-  name: VolumeName,
-  paths: readonly [string, string],
+  { name, epoch }: { readonly name: VolumeName; readonly epoch: Epoch },
   signal: AbortSignal,
 ): Promise<void> => {
-  const [mounting, using] = await Promise.all([
-    Promise.all(paths.map((path) => ports.docker.containersMounting(path, signal))),
-    ports.processesUsing(paths[0]),
-  ]);
-  const running = mounting
-    .flat()
-    .filter(({ state }) => state === "running" || state === "paused")
-    .map((container) => `container ${container.name}`);
-  const users = [
-    ...new Set(running),
-    ...using.map(({ pid, command, how }) => `process ${pid} (${command}, ${how})`),
-  ];
-  if (users.length === 0) return;
-  throw new TerminalError(`volume ${name} of ${project} is still in use by ${users.join(", ")}`, {
-    code: "volume-busy",
-    hint: "stop it, then deploy again",
-  });
+  const paths = (["sealed", "live"] as const).map((role) =>
+    ports.disk.pathOf(project, name, role, epoch),
+  );
+  await refuseRunning(ports, { project, volume: name }, paths, signal);
 };
 
 const sealVolume = async (
   ports: NodePorts,
   work: StepWork,
-  target: { name: VolumeName; epoch: Epoch; stopped: SnapshotRef["stopped"] },
+  target: { name: VolumeName; epoch: Epoch; outcomes: Stopped["outcomes"] },
   signal: AbortSignal,
-) => {
-  const { name, epoch, stopped } = target;
+): Promise<VolumeReport> => {
+  const { name, epoch } = target;
   const copy = ports.disk.pathOf(work.state.project, name, "sealed", epoch);
-  const found = await takeSnapshot(
-    ports,
-    work,
-    { name, copy, epoch, kind: "final", stopped },
-    signal,
-  );
+  const found = await takeSnapshot(ports, work, { name, copy, epoch, kind: "final" }, signal);
   const { snapshot } = found;
-  if (snapshot !== undefined) {
-    const { id: snapshotId, digest, bytes, files } = snapshot;
-    const marker: Marker = { snapshotId, digest, bytes, files, writtenAtMs: ports.nowMs() };
-    await ports.disk.writeMarker(copy, marker);
-    await ports.disk.dropIndexes(copy, snapshotId);
-  }
-  return found;
+  if (snapshot === undefined) return found;
+  const { id: snapshotId, digest, bytes, files } = snapshot;
+  const marker: Marker = { snapshotId, digest, bytes, files, writtenAtMs: ports.nowMs() };
+  await ports.disk.writeMarker(copy, marker);
+  await ports.disk.dropIndexes(copy, snapshotId);
+  const isKilled = Object.values(await target.outcomes).some(({ stopped }) => stopped === "killed");
+  return { ...found, snapshot: { ...snapshot, stopped: isKilled ? "killed" : "clean" } };
 };
 
 /** What the containers of a failed start wrote stays on this node as a branch. */
@@ -214,13 +200,9 @@ const branchVolumes = async (
     if (live !== undefined) await disk.moveCopy(live.path, branch);
     const kept = (await disk.listCopies(project, name)).find(({ path }) => path === branch);
     if (kept === undefined) continue;
-    await confirmUnused(
-      ports,
-      project,
-      name,
-      [branch, disk.pathOf(project, name, "live", epoch)],
-      signal,
-    );
+    const paths = [branch, disk.pathOf(project, name, "live", epoch)];
+    await refuseUsed(ports, { project, volume: name }, branch);
+    await refuseRunning(ports, { project, volume: name }, paths, signal);
     const bytes = kept.marker?.bytes ?? 0;
     const reason = `written by deploy ${deploy.id} before it was rolled back`;
     const place = { node: ports.node, epoch, keptAtMs: ports.nowMs(), bytes, reason };

@@ -147,6 +147,12 @@ const portsOf = (
         : bound(process, "fence", fences, []),
     docker,
     processesUsing: async (directory) => strangersIn(node, directory),
+    processesGone: async (name, signal) => {
+      const isRunning = () => node.daemon.containers.get(name)?.state === "running";
+      if (!isRunning()) return false;
+      while (isRunning()) await process.sleep(PROCESS_LOOK_MS, signal);
+      return true;
+    },
     volumes: engineOf(site, node, process, store),
     gates: gatesOf(site, node, process),
     bindAddress: "0.0.0.0",
@@ -172,6 +178,9 @@ const portsOf = (
     log: site.log,
   };
 };
+
+/** Sooner than the daemon's own answer. */
+const PROCESS_LOOK_MS = 20;
 
 /** What runs serves at once; whether it is healthy is for its check to say. */
 const tryPort = async (): Promise<string | null> => null;

@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { systemClock } from "./clock.ts";
+import { untilProcessesGone } from "./container-processes.ts";
+import type { ContainerView } from "./docker-engine.ts";
+import { identifyProcess, isAlive, isReaped } from "./process-identity.ts";
+
+const signal = AbortSignal.timeout(60_000);
+const view: ContainerView = {
+  ...{ id: "1", name: "web", state: "running", exitCode: 0, addresses: [], health: "none" },
+  ...{ startedAtMs: 1, pid: null, labels: {}, mounts: [] },
+};
+const look = (pid: number | null) =>
+  untilProcessesGone(
+    { engine: { inspect: async () => ({ ...view, pid }) }, clock: systemClock },
+    "web",
+    signal,
+  );
+
+test("it is gone when its first process is, and not before", async () => {
+  const child = spawn("sleep", ["60"]);
+  await once(child, "spawn");
+  let isGone = false;
+  const gone = look(child.pid ?? 0).then((seen) => {
+    isGone = true;
+    return seen;
+  });
+  await sleep(20);
+  expect(isGone).toBe(false);
+  child.kill();
+  expect(await gone).toBe(true);
+});
+
+test("a zombie is not gone: threads of it may be left", async () => {
+  // The program that takes the shell's place never asks for the child that it got with it.
+  const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
+  const [said] = (await once(parent.stdout, "data")) as [Buffer];
+  const pid = Number(said.toString());
+  const child = identifyProcess(pid);
+  if (child === undefined) throw new Error("it lives for a minute");
+  process.kill(pid);
+  while (isAlive(child)) await sleep(5);
+  expect(isReaped(child)).toBe(false);
+  parent.kill();
+});
+
+test("what does not run, or can't be seen, is for the engine to tell", async () => {
+  expect(await look(null)).toBe(false);
+  expect(await look(2 ** 22)).toBe(false);
+});
