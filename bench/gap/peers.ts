@@ -1,7 +1,7 @@
 /** The same move as anybody could make it: stop, carry all of the volume over, start. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "../../adapters/clock.ts";
@@ -9,6 +9,7 @@ import { waitHealthy } from "../../adapters/container-health.ts";
 import { connectDocker } from "../../adapters/docker-engine.ts";
 import type { ContainerSpec } from "../../workflows/container-spec.ts";
 import type { Restic } from "../engine-tools.ts";
+import type { Application } from "./application.ts";
 import type { GapScene } from "./scene.ts";
 
 export interface PeerTimes {
@@ -19,19 +20,15 @@ export interface PeerTimes {
 }
 
 const run = promisify(execFile);
-const CHANGED_ROWS = 200;
 const TAR_PORT = "7190";
 const HEALTH_TIMEOUT_MS = 60_000;
 const GRACE_MS = 30_000;
 
-const SPEC: ContainerSpec = {
-  ...{ image: "gap-rows", environment: {}, ports: [], labels: {}, constraints: [], volumes: [] },
+const specOf = ({ spec }: Application): ContainerSpec => ({
+  ...{ environment: {}, ports: [], labels: {}, constraints: [], volumes: [] },
   stopGracePeriodMs: GRACE_MS,
-  healthcheck: {
-    test: ["CMD", "/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/health"],
-    ...{ intervalMs: 1_000, timeoutMs: 5_000, retries: 60, startPeriodMs: 0 },
-  },
-};
+  ...spec,
+});
 
 /** From x to y and back. The volume is the copy that the last move left behind on x or y. */
 export const movePeers = async (
@@ -48,11 +45,10 @@ export const movePeers = async (
   const from = sealed.node;
   const to = 1 - from;
   const at = (node: number, name: string) => join(scene.workOf(node), name);
-  cpSync(sealed.path, at(from, "peer"), { recursive: true, preserveTimestamps: true });
+  await run("cp", ["-a", "--reflink=auto", sealed.path, at(from, "peer")]);
   await restic.init(signal);
   await restic.backup(at(from, "peer"), signal);
-  const changes = `UPDATE rows SET body = randomblob(8000) WHERE id IN (SELECT id FROM rows ORDER BY random() LIMIT ${CHANGED_ROWS})`;
-  await run("sqlite3", [join(at(from, "peer"), "rows.db"), changes]);
+  await changeRows(scene, from, at(from, "peer"), signal);
   try {
     const engineMs = await timed(scene, from, at(from, "peer"), {
       node: from,
@@ -83,6 +79,24 @@ export const movePeers = async (
   }
 };
 
+const changeRows = async (
+  scene: GapScene,
+  node: number,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { docker, healthy } = await start(scene, node, directory, "peer-change", signal);
+  await healthy();
+  const command = scene.application.change;
+  const { exitCode, output } = await docker.exec(
+    { name: "peer-change", command, timeoutMs: HEALTH_TIMEOUT_MS },
+    signal,
+  );
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${output}`);
+  await docker.stopContainer("peer-change", GRACE_MS, signal);
+  await docker.removeContainer("peer-change", signal);
+};
+
 interface Destination {
   readonly node: number;
   readonly directory: string;
@@ -103,7 +117,7 @@ const timed = async (
   const began = performance.now();
   await old.docker.stopContainer("peer-old", GRACE_MS, signal);
   await carry();
-  const [sent, arrived] = [source, directory].map((path) => statSync(join(path, "rows.db")).size);
+  const [sent, arrived] = [await countBytes(source), await countBytes(directory)];
   if (sent !== arrived) throw new Error(`${arrived} of ${sent} bytes arrived in ${directory}`);
   const fresh = await start(scene, node, directory, "peer-new", signal);
   const startedMs = performance.now() - began;
@@ -115,6 +129,12 @@ const timed = async (
   return isEngineAlone ? startedMs : healthyMs;
 };
 
+/** Of all files: what du counts as their directories' own differs between copies. */
+const countBytes = async (directory: string): Promise<number> => {
+  const { stdout } = await run("find", [directory, "-type", "f", "-printf", "%s\\n"]);
+  return stdout.split("\n").reduce((sum, line) => sum + Number(line), 0);
+};
+
 const start = async (
   scene: GapScene,
   node: number,
@@ -122,17 +142,18 @@ const start = async (
   name: string,
   signal: AbortSignal,
 ) => {
+  const spec = specOf(scene.application);
   const docker = connectDocker({ socketPath: scene.nodes[node]?.dockerSocket ?? "" });
-  const { imageId } = await docker.ensureImage({ reference: "gap-rows" }, signal);
+  const { imageId } = await docker.ensureImage({ reference: spec.image }, signal);
   const mounts = [{ source: directory, target: "/var/lib/data", readOnly: false }];
   // One that a run before left behind has another directory.
   await docker.removeContainer(name, signal);
-  await docker.createContainer({ name, labels: {}, imageId, spec: SPEC, mounts }, signal);
+  await docker.createContainer({ name, labels: {}, imageId, spec, mounts }, signal);
   await docker.startContainer(name, signal);
   const healthy = async (): Promise<void> => {
     const clock = systemClock;
     const health = await waitHealthy(
-      { engine: docker, clock, name, spec: SPEC, timeoutMs: HEALTH_TIMEOUT_MS },
+      { engine: docker, clock, name, spec, timeoutMs: HEALTH_TIMEOUT_MS },
       signal,
     );
     if (!health.healthy) throw new Error(`${name}: ${health.reason}`);
@@ -148,14 +169,13 @@ const sendTar = async (
   const shell = (node: number, script: string, argv: readonly string[]) => {
     const [program = "", ...rest] =
       scene.nodes[node]?.nsenter(["sh", "-c", script, "-", ...argv]) ?? [];
-    // An input that stays open: at its end the receiving side would hang up at once.
-    return spawn(program, rest, { stdio: ["pipe", "ignore", "ignore"] });
+    return spawn(program, rest, { stdio: "ignore" });
   };
-  const receiver = shell(to, 'busybox nc -l -p "$1" | tar -x -C "$2"', [TAR_PORT, target]);
+  const receiver = shell(to, 'nc.openbsd -d -l "$1" | tar -x -C "$2"', [TAR_PORT, target]);
   const address = scene.nodes[to]?.address ?? "";
   const received = once(receiver, "close");
   // The listener needs a moment; a tenth of a second is no advantage for us.
-  const direct = 'sleep 0.1; tar -c -C "$3" . | busybox nc "$1" "$2"';
+  const direct = 'sleep 0.1; tar -c -C "$3" . | nc.openbsd -N "$1" "$2"';
   const sender = shell(from, direct, [address, TAR_PORT, source]);
   await Promise.all([once(sender, "close"), received]);
 };

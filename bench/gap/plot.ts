@@ -1,9 +1,22 @@
 /** Gaps over the size of the volume, both axes logarithmic: ours stays level, theirs climb. */
-import type { SizeResult } from "../gap.ts";
+import type { SizeResult } from "./size-result.ts";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [760, 420, 70, 50];
+const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 420, 50, 50];
 
+/** A panel for each application, side by side, on scales of their own. */
 export const plotGaps = (results: readonly SizeResult[]): string => {
+  const panels = [...Map.groupBy(results, ({ application }) => application)];
+  const drawn = panels.map(
+    ([name, ofOne], i) => `<g transform="translate(${i * WIDTH} 0)">${drawPanel(name, ofOne)}</g>`,
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${panels.length * WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12">
+<rect width="100%" height="100%" fill="#fff"/>
+${drawn.join("\n")}
+</svg>
+`;
+};
+
+const drawPanel = (application: string, results: readonly SizeResult[]): string => {
   const lines = [
     { name: "bagage", colour: "#2a7", values: results.map(({ gapMs }) => gapMs) },
     { name: "restic", colour: "#c63", values: results.map(({ peers }) => peers.resticMs) },
@@ -14,7 +27,7 @@ export const plotGaps = (results: readonly SizeResult[]): string => {
   const [low, high] = [Math.min(...all) / 1.5, Math.max(...all) * 1.5];
   const sizes = results.map(({ mib }) => mib);
   const x = (mib: number) =>
-    LEFT + share(mib, Math.min(...sizes), Math.max(...sizes)) * (WIDTH - 240);
+    LEFT + share(mib, Math.min(...sizes), Math.max(...sizes)) * (WIDTH - 220);
   const y = (ms: number) => HEIGHT - BOTTOM - share(ms, low, high) * (HEIGHT - BOTTOM - 20);
   const drawn = lines.map(({ name, colour, values }) => {
     const points = values.map((ms, i) => [x(sizes[i] ?? 0), y(ms)] as const);
@@ -28,11 +41,8 @@ export const plotGaps = (results: readonly SizeResult[]): string => {
     (mib) =>
       `<text x="${x(mib).toFixed(1)}" y="${HEIGHT - BOTTOM + 20}" text-anchor="middle">${mib} MiB</text>`,
   );
-  const title = `<text x="${LEFT}" y="16">time without a writer, seconds, over the volume's size</text>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12">
-${[title, ...ticks, ...drawn].join("\n")}
-</svg>
-`;
+  const title = `<text x="${LEFT}" y="16">${application}: seconds without a writer, over the size of its rows</text>`;
+  return [title, ...ticks, ...drawn].join("\n");
 };
 
 const share = (value: number, low: number, high: number): number =>

@@ -20,7 +20,9 @@ export const CHAOS_PACKAGES = ["e2fsprogs", "libfaketime"];
 /** An application whose data must never be lost, its load (pgbench) and its own check (pg_amcheck). */
 export const POSTGRES_PACKAGES = ["postgresql"];
 /** What the benchmarks hold the engine against, and file systems to run on. */
-export const BENCH_PACKAGES = ["btrfs-progs", "rclone", "restic", "rsync", "xfsprogs"];
+export const BENCH_PACKAGES = [
+  ...["btrfs-progs", "netcat-openbsd", "rclone", "restic", "rsync", "xfsprogs"],
+];
 /** Makes an image of Debian, and of this repository. */
 export const IMAGE_BUILD_PACKAGES = ["debootstrap", "tar"];
 /** Reads compose files, and runs them. */
