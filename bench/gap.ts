@@ -21,7 +21,7 @@ import { describeGaps, gapRows, type SizeResult } from "./gap/size-result.ts";
 import { sqliteApplication } from "./gap/sqlite-application.ts";
 
 const APPLICATIONS = [sqliteApplication, postgresApplication];
-/** The lab's store has 8 GiB: the largest volume must fit in twice, for bagage and for restic. */
+/** The largest must fit into the lab's store twice, for bagage and for restic. */
 const SIZES = "16,256,1434,3072";
 const QUICK_SIZES = "16,64";
 

@@ -5,7 +5,7 @@ import { MOVES } from "./move-under-load.ts";
 import type { PeerTimes } from "./peers.ts";
 
 const MIB = 2 ** 20;
-/** The size at which the bounds stand. */
+/** The size that the bounds are held at. */
 const BOUND_MIB = 1434;
 
 export interface SizeResult {
