@@ -1,20 +1,27 @@
-/** `bagage up` as a new user would try it: the shortest file, restore points, and what commands say. */
+/**
+ * `bagage up --edge` as a new user would try it: the shortest file, restore points, what commands say,
+ * and a name that answers through a redeploy.
+ */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectDocker } from "../../adapters/docker-engine.ts";
 import { runCommand } from "../../infra/lab/command.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
+import { EDGE_PACKAGES, ensureDebianPackages } from "../../infra/lab/debian-packages.ts";
+import { layEdge } from "../../infra/lab/edge-processes.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { createRepository, type Repository } from "../../infra/lab/repository.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const PROJECT = "alone";
+const NAMED = "named";
 const START_TIMEOUT_MS = 60_000;
 const signal = AbortSignal.timeout(600_000);
 const run = promisify(execFile);
@@ -25,6 +32,8 @@ let directory: string;
 let environment: Record<string, string>;
 let repository: Repository;
 let up: ReturnType<typeof spawn>;
+let caddy: ReturnType<typeof spawn>;
+let httpPort: number;
 
 /** The product's own example, with a command that leaves a trace and stops when it is asked to. */
 const file = (word: string) => `conteneur:
@@ -63,7 +72,13 @@ beforeAll(async () => {
     BAGAGE_ALLOW_LOCAL_REPOSITORIES: "true",
   };
   repository = await createRepository(join(directory, "git"), null);
-  const [program, ...rest] = node.nsenter([process.execPath, MAIN, "up"]);
+  await ensureDebianPackages(EDGE_PACKAGES, signal);
+  const edge = await layEdge({ directory, name: PROJECT, tls: "off", index: 8 });
+  httpPort = edge.address.port;
+  Object.assign(environment, edge.environment, { XDG_DATA_HOME: directory });
+  const [front = "", ...caddyArgv] = node.nsenter(edge.caddyArgv as [string, ...string[]]);
+  caddy = spawn(front, caddyArgv, { env: environment, stdio: "ignore" });
+  const [program, ...rest] = node.nsenter([process.execPath, MAIN, "up", "--edge"]);
   up = spawn(program, rest, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
   let said = "";
   up.stdout?.on("data", (chunk: Buffer) => {
@@ -71,18 +86,24 @@ beforeAll(async () => {
   });
   await waitUntil(
     async () =>
-      said.includes("node.started") && said.includes("serve.listening") ? true : undefined,
+      ["node.started", "serve.listening", "edge.started"].every((word) => said.includes(word))
+        ? true
+        : undefined,
     { what: "bagage up", timeoutMs: START_TIMEOUT_MS },
     signal,
   );
 });
 afterAll(async () => {
-  const exited = once(up, "exit");
-  up.kill("SIGTERM");
-  await exited;
+  for (const child of [up, caddy]) {
+    const exited = once(child, "exit");
+    child.kill("SIGTERM");
+    await exited;
+  }
   const docker = connectDocker({ socketPath: node.dockerSocket });
-  for (const { name } of await docker.listContainers({ "bagage.project": PROJECT }, signal)) {
-    await docker.removeContainer(name, signal);
+  for (const project of [PROJECT, NAMED]) {
+    for (const { name } of await docker.listContainers({ "bagage.project": project }, signal)) {
+      await docker.removeContainer(name, signal);
+    }
   }
   await lab.stop(signal);
 });
@@ -161,4 +182,58 @@ test("the process is healthy and ready, and has counted its deploys", async () =
   const numbers = await ask("/metrics");
   expect(numbers).toMatch(/bagage_deploys_total\{result="deployed"\} [1-9]/);
   expect(numbers).toContain('bagage_store_request_seconds_count{operation="create",outcome="ok"}');
+});
+
+const namedFile = (word: string) => `named:
+    image: busybox
+    command: ["sh", "-c", "trap 'exit 0' TERM; echo ${word} > /var/lib/data/index.html; httpd -f -p 8080 -h /var/lib/data & wait"]
+    domains:
+    - domain: named.example.org
+      port: 8080
+    volumes:
+    - name: pages
+      path: /var/lib/data
+`;
+
+/** Asks the name again and again until it is killed; a line with status and body for each answer. */
+const ASKER = `const http = require("node:http");
+const ask = () => {
+  const sent = http.get(
+    { host: "127.0.0.1", port: Number(process.argv[1]), headers: { host: "named.example.org" } },
+    (response) => {
+      let body = "";
+      response.on("data", (data) => (body += data));
+      response.on("end", () => (console.log(response.statusCode, body.trim()), ask()));
+    },
+  );
+  sent.on("error", (error) => (console.log("failed", error.code), ask()));
+};
+ask();`;
+
+test("a name is served, and no request to it fails while its container is replaced", async () => {
+  const pages = await createRepository(join(directory, "git-named"), null);
+  await pages.push({ Deliverous: namedFile("one") }, "One");
+  await bagage("project", "add", NAMED, "--repository", pages.url);
+  expect(await bagage("deploy", NAMED)).toMatchObject({ code: 0 });
+  const [program = "", ...rest] = node.nsenter([process.execPath, "-e", ASKER, String(httpPort)]);
+  const asker = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
+  const heard: string[] = [];
+  createInterface({ input: asker.stdout }).on("line", (line) => heard.push(line));
+  const until = (line: string) =>
+    waitUntil(
+      async () => (heard.includes(line) ? true : undefined),
+      { what: `the answer ${line}`, timeoutMs: START_TIMEOUT_MS },
+      signal,
+    );
+  try {
+    // Caddy is told of the name soon after the deploy; it answers 404 to those it does not know.
+    await until("200 one");
+    heard.splice(0);
+    await pages.push({ Deliverous: namedFile("two") }, "Two");
+    expect(await bagage("deploy", NAMED)).toMatchObject({ code: 0 });
+    await until("200 two");
+  } finally {
+    asker.kill("SIGKILL");
+  }
+  expect([...new Set(heard)]).toEqual(["200 one", "200 two"]);
 });
