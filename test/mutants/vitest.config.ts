@@ -24,6 +24,9 @@ export default defineConfig({
     // What was transformed for another mutant is not what this one is.
     fsModuleCache: false,
     testTimeout: 60_000,
+    // One process, which reads each source once: there is one such run for every mutant.
+    isolate: false,
+    maxWorkers: 1,
     bail: 1,
     reporters: ["dot"],
   },
