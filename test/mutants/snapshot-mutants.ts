@@ -13,6 +13,7 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     "a snapshot of an older epoch counts",
     "volume === undefined || volume.epoch !== epoch || ",
     "volume === undefined || ",
+    "it is refused as one of another epoch all the same",
   ),
   live("a snapshot of an older number counts", " || volume.sequence !== sequence", ""),
   live("anybody's snapshot counts", "if (liveWriter(state, name) !== node) return UNCHANGED;", ""),

@@ -205,6 +205,14 @@ test("17: a newer commit supersedes a deploy that copies, and waits for one that
   });
 });
 
+test("14: a request that is overtaken before it is planned ends as superseded, with a reason", () => {
+  const asked = given(running, request("second"), request("third"));
+  expect(asked.desired?.requestId).toBe("third");
+  expect(asked.history.at(-1)).toMatchObject({
+    ...{ requestId: "second", result: "superseded", reason: "by request third" },
+  });
+});
+
 test("12, 19: repeated, late and foreign reports and requests change nothing", () => {
   const copying = begin(running, "second", "b", two);
   const report = reportOf(copying);
