@@ -6,6 +6,7 @@
  *                                       sealed-e7/    nobody writes; equals the seal of epoch 7
  *                                       staging/      being hydrated for the running deploy
  *                                       branch-e7/    kept aside, never overwritten
+ *                                       inbox/        users' files on their way into the data
  *
  * A role changes by one rename, so a start under an old epoch finds no directory to mount.
  */
@@ -67,6 +68,8 @@ export interface NodeDisk {
   /** The directory that a container of this epoch would mount. */
   pathOf(project: ProjectId, volume: VolumeName, role: Role, epoch: Epoch): string;
   stagingPath(project: ProjectId, volume: VolumeName): string;
+  /** Not a copy; on the same file system as the copies. */
+  inboxPath(project: ProjectId, volume: VolumeName): string;
   listProjects(): Promise<ProjectId[]>;
   listVolumes(project: ProjectId): Promise<VolumeName[]>;
   listCopies(project: ProjectId, volume: VolumeName): Promise<Copy[]>;
@@ -102,6 +105,7 @@ export const openNodeDisk = (root: string): NodeDisk => {
     pathOf: (project, volume, role, epoch) =>
       join(volumePath(project, volume), `${role}-e${epoch}`),
     stagingPath: (project, volume) => join(volumePath(project, volume), "staging"),
+    inboxPath: (project, volume) => join(volumePath(project, volume), "inbox"),
     listProjects: async () => (await listDirectories(volumes)) as ProjectId[],
     listVolumes: async (project) => (await listDirectories(join(volumes, project))) as VolumeName[],
     listCopies: async (project, volume) => listCopies(volumePath(project, volume)),

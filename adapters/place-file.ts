@@ -2,8 +2,8 @@
  * Writes files from elsewhere into a directory that an application may have filled as it liked: no
  * link in it leads out, and a file appears as a whole or not at all.
  */
-import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, link, lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { sha256 } from "../volume/digest.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { throughFd } from "../volume/scan/walk.ts";
@@ -20,6 +20,12 @@ export interface FileToPlace {
   readonly path: string;
   readonly body: AsyncIterable<Uint8Array>;
   readonly mtimeMs: number;
+}
+
+/** A file that stands, whole and synced, elsewhere on the root's file system. */
+export interface FileToLink {
+  readonly path: string;
+  readonly from: string;
 }
 
 /** Why nothing can stand under the path, or null. */
@@ -42,11 +48,7 @@ export const placeFile = async (
   root: string,
   { path, body, mtimeMs }: FileToPlace,
 ): Promise<void> => {
-  const reason = whyNoPath(path);
-  if (reason !== null) throw blocked(path, reason);
-  const parts = path.split("/");
-  const name = parts.pop() ?? "";
-  const parent = await openParent(root, parts, path);
+  const { parent, name } = await openPlace(root, path);
   try {
     await writeInto(parent, { name, path, body, mtimeMs });
   } finally {
@@ -54,22 +56,84 @@ export const placeFile = async (
   }
 };
 
-const writeInto = async (
-  parent: FileHandle,
-  { name, path, body, mtimeMs }: FileToPlace & { readonly name: string },
-): Promise<void> => {
+/**
+ * As placeFile, for a file that need not be written any more: it gets a further name, which costs no
+ * time that its size would tell. Durable once `syncPlaces` of its path has returned. Idempotent.
+ */
+export const linkFile = async (root: string, { path, from }: FileToLink): Promise<void> => {
+  const { parent, name } = await openPlace(root, path);
+  try {
+    const { final, draft, there } = await prepare(parent, name, path);
+    const file = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const { ino, dev } = await file.stat();
+      // A crash may have come after it: a rename onto another name of the same file does nothing.
+      if (there !== null && there.ino === ino && there.dev === dev) return;
+      await adopt(file, there ?? (await parent.stat()), there === null);
+      await link(from, draft);
+      await rename(draft, final);
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await parent.close();
+  }
+};
+
+/** Makes what was linked under these paths durable: one sync for each directory. */
+export const syncPlaces = async (root: string, paths: Iterable<string>): Promise<void> => {
+  const places = new Map<string, string>();
+  for (const path of paths) {
+    const parts = path.split("/");
+    for (let depth = parts.length - 1; depth >= 0; depth -= 1) {
+      const directory = parts.slice(0, depth).join("/");
+      if (places.has(directory)) break;
+      places.set(directory, [...parts.slice(0, depth), "any"].join("/"));
+    }
+  }
+  for (const path of places.values()) {
+    const { parent } = await openPlace(root, path);
+    await parent.sync().finally(() => parent.close());
+  }
+};
+
+const openPlace = async (
+  root: string,
+  path: string,
+): Promise<{ readonly parent: FileHandle; readonly name: string }> => {
+  const reason = whyNoPath(path);
+  if (reason !== null) throw blocked(path, reason);
+  const parts = path.split("/");
+  const name = parts.pop() ?? "";
+  return { parent: await openParent(root, parts, path), name };
+};
+
+const prepare = async (parent: FileHandle, name: string, path: string) => {
   const final = throughFd(parent.fd, Buffer.from(name));
   const draft = throughFd(parent.fd, Buffer.from(`.bagage-${sha256(name)}`));
   // Of a try that a crash ended: the name is the same, so that it does not stay for ever.
   await rm(draft, { force: true });
   const there = await lstat(final).catch(ifAbsent);
   if (there !== null && !there.isFile()) throw blocked(path, "something else has its name");
+  return { final, draft, there };
+};
+
+/** Owner and mode of the file that was there, or of the directory that a new one is in. */
+const adopt = async (file: FileHandle, like: Stats, isNew: boolean): Promise<void> => {
+  await file.chown(like.uid, like.gid);
+  await file.chmod(like.mode & (isNew ? READ_WRITE : PERMISSIONS));
+};
+
+const writeInto = async (
+  parent: FileHandle,
+  { name, path, body, mtimeMs }: FileToPlace & { readonly name: string },
+): Promise<void> => {
+  const { final, draft, there } = await prepare(parent, name, path);
   const like = there ?? (await parent.stat());
   const file = await open(draft, CREATE, PRIVATE_MODE);
   try {
     for await (const chunk of body) await file.writeFile(chunk);
-    await file.chown(like.uid, like.gid);
-    await file.chmod(like.mode & (there === null ? READ_WRITE : PERMISSIONS));
+    await adopt(file, like, there === null);
     await file.utimes(mtimeMs / 1_000, mtimeMs / 1_000);
     await file.sync();
     await rename(draft, final);

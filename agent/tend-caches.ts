@@ -4,6 +4,7 @@
  * kept aside as a branch, and branches are never touched here.
  */
 import type { Copy } from "../adapters/node-disk.ts";
+import { dropRetiredInbox } from "../functions/bring-in/stage-inbox.ts";
 import type { Epoch, ProjectId, VolumeName } from "../workflows/ids.ts";
 import { isGivenUp } from "../workflows/node/given-up.ts";
 import { isOwnEpoch } from "../workflows/node/own-copy.ts";
@@ -55,6 +56,10 @@ const dropSurplus = async (
       .filter(({ marker }) => marker?.snapshotId != null)
       .sort((a, b) => writtenAt(b) - writtenAt(a) || b.epoch - a.epoch);
     const broken = copies.filter(({ role, marker }) => role === "staging" && !marker?.snapshotId);
+    // Of a deploy that came to nothing, or of one that is over.
+    const inbox = ports.disk.inboxPath(project, volume);
+    await ports.disk.remove(inbox);
+    await dropRetiredInbox(inbox);
     for (const { path } of [...caches.slice(1), ...(caches.length > 0 ? broken : [])]) {
       await ports.disk.remove(path);
       ports.log.info({ project, volume, path }, "cache.dropped");

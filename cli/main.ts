@@ -14,6 +14,7 @@ import { edgeCommand } from "./commands/edge.ts";
 import { gcCommand } from "./commands/gc.ts";
 import { historyCommand } from "./commands/history.ts";
 import { exportCommand, importCommand } from "./commands/import-export.ts";
+import { inboxCommand } from "./commands/inbox.ts";
 import { keyCommand } from "./commands/key.ts";
 import { nodeCommand } from "./commands/node.ts";
 import { nodesCommand } from "./commands/nodes.ts";
@@ -110,6 +111,7 @@ const parser = yargs(hideBin(process.argv))
   .command(branchesCommand)
   .command(s3Command)
   .command(storeCommand)
+  .command(inboxCommand)
   .command(importCommand)
   .command(exportCommand)
   .command(subscribersCommand)

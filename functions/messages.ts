@@ -36,6 +36,8 @@ export const DeployRequested = z.object({
   restore: z.record(VolumeName, SnapshotId).default({}),
   acceptLoss: z.boolean().default(false),
   allowLongerPause: z.boolean().default(false),
+  /** Volumes whose inbox shall be taken in now. */
+  take: z.array(VolumeName).max(100).default([]),
 });
 export type DeployRequested = z.infer<typeof DeployRequested>;
 

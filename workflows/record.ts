@@ -208,6 +208,8 @@ export const Desired = z.strictObject({
   acceptLoss: z.boolean(),
   /** Go on although the predicted pause is longer than a volume's `max_pause`. */
   allowLongerPause: z.boolean().optional(),
+  /** Volumes whose inbox shall be taken in: what mounts them is started anew. */
+  take: z.array(VolumeName).optional(),
   requestedAtMs: z.int(),
 });
 export type Desired = z.infer<typeof Desired>;

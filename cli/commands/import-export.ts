@@ -1,57 +1,130 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
-import { openS3Bucket } from "../../adapters/s3-bucket.ts";
+import { openS3Bucket, type S3Bucket } from "../../adapters/s3-bucket.ts";
+import { copyObjects } from "../../functions/spaces/copy-objects.ts";
 import { exportSnapshot } from "../../functions/spaces/export-snapshot.ts";
-import { requireSpace, spaceCredentials } from "../../functions/spaces/space.ts";
+import { requireSpace, type Space, spaceCredentials } from "../../functions/spaces/space.ts";
 import { inboxPrefix } from "../../functions/spaces/space-names.ts";
-import { uploadDirectory } from "../../functions/spaces/upload-directory.ts";
+import { measureDirectory, uploadDirectory } from "../../functions/spaces/upload-directory.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { VolumeName } from "../../workflows/ids.ts";
-import { openContext } from "../context.ts";
+import { bringFiles } from "../bring-files.ts";
+import { type Context, openContext } from "../context.ts";
 import { formatBytes } from "../format.ts";
 import { openLiveProgress } from "../live-progress.ts";
 import { findPlace } from "../snapshot-place.ts";
+import { readInbox, takeInboxNow } from "./inbox.ts";
 
 interface ImportArguments {
   project: string;
   volume: string;
-  directory: string;
+  source: string;
+  take: boolean;
   json: boolean;
 }
 
 export const importCommand: CommandModule<object, ImportArguments> = {
-  command: "import <project> <volume> <directory>",
-  describe: "Bring a directory's files into a volume's inbox; the next deploy takes them in",
+  command: "import <project> <volume> <source>",
+  describe: "Bring files into a volume's inbox; the next deploy takes them in",
   builder: (yargs) =>
     yargs
       .positional("project", { type: "string", demandOption: true })
       .positional("volume", { type: "string", demandOption: true })
-      .positional("directory", { type: "string", demandOption: true, describe: "of this machine" })
+      .positional("source", {
+        type: "string",
+        demandOption: true,
+        describe: "a directory of this machine, or s3://bucket/prefix",
+      })
+      .option("take", {
+        type: "boolean",
+        default: false,
+        describe: "take them in at once: what mounts the volume is started anew",
+      })
       .option("json", { type: "boolean", default: false }),
   handler: async (args) => {
-    const { spaces, control, signal, loadProject } = await openContext();
-    const { project } = await loadProject(args.project);
+    const context = await openContext();
+    const { spaces, signal } = context;
+    const { project } = await context.loadProject(args.project);
     const volume = VolumeName.parse(args.volume);
-    const directory = resolve(args.directory);
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new TerminalError(`${directory} is no directory`, { code: "usage" });
-    }
-    const bucket = spaces.openWith(await requireSpace(spaces, project, signal));
-    const live = openLiveProgress(volume, control.nowMs);
-    const tell = ({ bytes }: { readonly bytes: number }) =>
-      live.tell({ doneBytes: bytes, totalBytes: null, transferredBytes: bytes });
-    const request = { directory, bucket, prefix: inboxPrefix(volume), onProgress: tell };
-    const done = await uploadDirectory(request, signal).finally(live.end);
-    bucket.close();
+    const space = await requireSpace(spaces, project, signal);
+    const bucket = spaces.openWith(space);
+    const done = await fill(context, { bucket, space, volume, source: args.source }).finally(
+      bucket.close,
+    );
     const skipped = done.skipped === 0 ? "" : `, ${done.skipped} links and other things left out`;
+    const next = args.take ? "" : `take them in now: bagage inbox take ${project} ${volume}\n`;
     process.stdout.write(
       args.json
         ? `${JSON.stringify(done)}\n`
-        : `${done.files} files, ${formatBytes(done.bytes)} in the inbox of ${volume}${skipped}\ntake them in now: bagage deploy ${project} --force\n`,
+        : `${done.files} files, ${formatBytes(done.bytes)} in the inbox of ${volume}${skipped}\n${next}`,
     );
+    if (!args.take) return;
+    const inbox = await readInbox(context, args);
+    process.exitCode = await takeInboxNow(context, inbox, { detach: false, json: args.json });
   },
 };
+
+interface Filling {
+  readonly bucket: S3Bucket;
+  readonly space: Space;
+  readonly volume: VolumeName;
+  readonly source: string;
+}
+
+const fill = async (
+  { control, signal }: Context,
+  { bucket, space, volume, source }: Filling,
+): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> => {
+  const prefix = inboxPrefix(volume);
+  const live = openLiveProgress(volume, control.nowMs);
+  const tell =
+    (totalBytes: number | null) =>
+    ({ bytes }: { readonly bytes: number }) =>
+      live.tell({ doneBytes: bytes, totalBytes, transferredBytes: bytes });
+  const place = parsePlace(source);
+  if (place !== null) {
+    const from = openPlace(space, place);
+    const request = { from, fromPrefix: place.prefix, to: bucket, toPrefix: prefix };
+    const copied = copyObjects({ ...request, onProgress: tell(null) }, signal);
+    return copied.finally(() => {
+      from.close();
+      live.end();
+    });
+  }
+  const directory = resolve(source);
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new TerminalError(`${directory} is no directory`, {
+      code: "usage",
+      hint: "name a directory of this machine, or s3://bucket/prefix",
+    });
+  }
+  const { bytes: total } = await measureDirectory(directory);
+  const request = { directory, bucket, prefix, onProgress: tell(total) };
+  return uploadDirectory(request, signal).finally(live.end);
+};
+
+interface Place {
+  readonly bucket: string;
+  /** Empty, or ending in `/`. */
+  readonly prefix: string;
+}
+
+const PLACE = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
+
+/** Null: it names none, but a directory. */
+const parsePlace = (text: string): Place | null => {
+  if (!text.startsWith("s3://")) return null;
+  const [, bucket, path = ""] = PLACE.exec(text) ?? [];
+  if (bucket === undefined) {
+    throw new TerminalError(`${text} is no s3://bucket/prefix`, { code: "usage" });
+  }
+  return { bucket, prefix: path === "" || path.endsWith("/") ? path : `${path}/` };
+};
+
+/** With the project's own key: it reaches what the project reaches. */
+const openPlace = (space: Space, { bucket }: Place): S3Bucket =>
+  openS3Bucket({ ...space, ...spaceCredentials(space), bucket });
 
 interface ExportArguments {
   project: string;
@@ -60,11 +133,10 @@ interface ExportArguments {
   json: boolean;
 }
 
-const DESTINATION = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
-
 export const exportCommand: CommandModule<object, ExportArguments> = {
   command: "export <project> <snapshot> <destination>",
-  describe: "Write a snapshot's files as objects, s3://bucket/prefix, with the project's key",
+  describe:
+    "Write a snapshot's files as objects below s3://bucket/prefix, with the project's key, or into a new directory",
   builder: (yargs) =>
     yargs
       .positional("project", { type: "string", demandOption: true })
@@ -78,23 +150,23 @@ export const exportCommand: CommandModule<object, ExportArguments> = {
   handler: async (args) => {
     const context = await openContext();
     const { spaces, control, signal } = context;
-    const [, bucketName, path = ""] = DESTINATION.exec(args.destination) ?? [];
-    if (bucketName === undefined) {
-      throw new TerminalError(`${args.destination} is no s3://bucket/prefix`, {
-        code: "usage",
-        hint: "for a directory: bagage restore PROJECT VOLUME DIRECTORY",
-      });
-    }
+    const destination = parsePlace(args.destination);
     const place = await findPlace(context, args.project, args.snapshot);
+    if (destination === null) {
+      const text = await bringFiles(context, place, args.destination);
+      const { files, bytes } = place.ref;
+      process.stdout.write(
+        args.json ? `${JSON.stringify({ files, bytes, leftOut: [] })}\n` : `${text}\n`,
+      );
+      return;
+    }
     const { project } = await context.loadProject(args.project);
-    const space = await requireSpace(spaces, project, signal);
-    const bucket = openS3Bucket({ ...space, ...spaceCredentials(space), bucket: bucketName });
-    const prefix = path === "" || path.endsWith("/") ? path : `${path}/`;
+    const bucket = openPlace(await requireSpace(spaces, project, signal), destination);
     const live = openLiveProgress(place.snapshotId, control.nowMs);
     const { bytes: totalBytes } = place.ref;
     const onProgress = ({ bytes }: { readonly bytes: number }) =>
       live.tell({ doneBytes: bytes, totalBytes, transferredBytes: bytes });
-    const request = { place, bucket, prefix, onProgress };
+    const request = { place, bucket, prefix: destination.prefix, onProgress };
     const done = await exportSnapshot(request, signal).finally(live.end);
     bucket.close();
     const text = `${place.snapshotId}: ${done.files} objects, ${formatBytes(done.bytes)} in ${args.destination}`;

@@ -1,5 +1,6 @@
 /** One message of the control queue: an event from outside, or a hint of our own. */
 import type { SQSRecord } from "aws-lambda";
+import { deleteTaken } from "../bring-in/delete-taken.ts";
 import { collectPorts, collectProject } from "../collect-garbage/collect-project.ts";
 import { releaseSources } from "../collect-garbage/release-sources.ts";
 import type { ControlPorts } from "../control-ports.ts";
@@ -42,7 +43,8 @@ export const createHandleControlMessage =
         const { project } = message;
         const collected = await collectProject(collectPorts(ports), project, false, signal);
         const released = await releaseSources(ports, project, signal);
-        ports.log.info({ project, collected, released }, "garbage.collected");
+        const taken = await deleteTaken(ports, project, signal);
+        ports.log.info({ project, collected, released, taken }, "garbage.collected");
         return;
       }
       case "events.hint":
@@ -104,6 +106,7 @@ const storeRequest = async (
     restore: event.restore,
     acceptLoss: event.acceptLoss,
     ...(event.allowLongerPause && { allowLongerPause: true }),
+    ...(event.take.length > 0 && { take: event.take }),
     requestedAtMs: ports.nowMs(),
   };
   if (loaded !== null) await recordRequest(ports, event.project, request, signal);

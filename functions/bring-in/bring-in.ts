@@ -9,7 +9,8 @@ import type { NodePorts } from "../node-ports.ts";
 import { findSpace, type Space, spaceCredentials } from "../spaces/space.ts";
 import { materialise } from "../volume-copies.ts";
 import { dropFirstContent, placeFirstContent } from "./first-content.ts";
-import { takeInbox } from "./take-inbox.ts";
+import { retireInbox } from "./stage-inbox.ts";
+import { carryNote, takeInbox } from "./take-inbox.ts";
 
 /**
  * Call with the project's lock held, before any of the orders' containers is started. Done once per
@@ -29,12 +30,32 @@ export const bringIn = async (
   if (space === null) return hydrated;
   for (const volume of volumes) {
     const key = takenKey(state.project, volume.name, volume.epoch);
-    if ((await ports.store.head(key, signal)) !== null) continue;
+    if ((await ports.store.head(key, signal)) !== null) {
+      // A crash may have come between the note and this.
+      await retireInbox(ports.disk.inboxPath(state.project, volume.name));
+      continue;
+    }
     const { path, hydrate } = await materialise(ports, state.project, volume, true, signal);
     if (hydrate !== undefined) hydrated[volume.name] = hydrate;
     await bringInto(ports, state, { order: volume, live: path, space }, signal);
   }
   return hydrated;
+};
+
+/** The old version comes back: nothing is taken, and nothing that it has may be taken twice. */
+export const bringBack = async (
+  ports: NodePorts,
+  state: ProjectState,
+  orders: readonly RunOrder[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const { project } = state;
+  const volumes = findWritten(orders);
+  if (volumes.length === 0 || (await findSpace(ports, project, signal)) === null) return;
+  for (const order of volumes) {
+    const { name: volume, epoch } = order;
+    await carryNote(ports, { project, volume, epoch, base: baseOf(state, order) }, signal);
+  }
 };
 
 interface Target {
@@ -78,6 +99,7 @@ const bringInto = async (
     } finally {
       bucket.close();
     }
+    await retireInbox(ports.disk.inboxPath(project, volume));
   }
   if (isFirst) await dropFirstContent(ports, { project, volume });
 };

@@ -1,4 +1,4 @@
-/** Objects below a prefix → files in a directory: the way of the inbox and of a first content. */
+/** Objects below a prefix → files in a directory: the way of a first content. */
 import { addAbortSignal } from "node:stream";
 import { placeFile, whyNoPath } from "../../adapters/place-file.ts";
 import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
@@ -10,8 +10,6 @@ export interface PlaceRequest {
   readonly prefix: string;
   readonly directory: string;
   readonly freeBytes: () => Promise<number>;
-  /** Not these: they are there already. */
-  readonly isKnown?: (object: BucketObject) => boolean;
   readonly onPlaced?: (object: BucketObject) => void;
   readonly onRefused: (object: BucketObject, reason: string) => void;
 }
@@ -21,7 +19,7 @@ const S_PER_MS = 1_000;
 
 /** Every object is placed, known or refused when it returns; each file is whole whenever it stops. */
 export const placeObjects = async (request: PlaceRequest, signal: AbortSignal): Promise<void> => {
-  const { bucket, prefix, isKnown } = request;
+  const { bucket, prefix } = request;
   const objects = bucket.list(prefix, signal)[Symbol.asyncIterator]();
   // One listing is read by all workers: its next() calls queue up.
   const work = async (): Promise<void> => {
@@ -29,7 +27,7 @@ export const placeObjects = async (request: PlaceRequest, signal: AbortSignal): 
       const next = await objects.next();
       if (next.done === true) return;
       // A directory, as some clients show one.
-      if (next.value.key.endsWith("/") || isKnown?.(next.value) === true) continue;
+      if (next.value.key.endsWith("/")) continue;
       await placeOne(request, next.value, signal);
     }
   };
@@ -64,7 +62,7 @@ const placeOne = async (
 };
 
 /** As rclone and s3fs write it. */
-const mtimeOf = ({ mtime }: Readonly<Record<string, string>>): number | null => {
+export const mtimeOf = ({ mtime }: Readonly<Record<string, string>>): number | null => {
   const seconds = Number(mtime);
   return mtime === undefined || !Number.isFinite(seconds) ? null : seconds * S_PER_MS;
 };

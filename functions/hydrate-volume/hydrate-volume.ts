@@ -2,6 +2,8 @@
  * Prepares a target: pulls the images and brings the staging copies of its volumes as far as the
  * store has them. In the rounds of the pre-copy, and once more after the seal.
  */
+
+import { openS3Bucket } from "../../adapters/s3-bucket.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";
 import type { NodeId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
@@ -9,11 +11,13 @@ import { keysOf } from "../../workflows/keys-of.ts";
 import { isGivenUp } from "../../workflows/node/given-up.ts";
 import type { VolumeMove, VolumeState } from "../../workflows/record.ts";
 import { fetchFirstContent } from "../bring-in/first-content.ts";
+import { stageInbox } from "../bring-in/stage-inbox.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
 import { unwrapKeys } from "../project-keys.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
+import { findSpace, spaceCredentials } from "../spaces/space.ts";
 import { noCache, type StageTarget, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
@@ -77,6 +81,7 @@ const stageVolumes = async (
     const move = work.deploy.volumes[name];
     if (move === undefined || move.to !== ports.node) continue;
     await fetchFrom(ports, work, name, signal);
+    if (stepKind(work.step) === "prepare") await fetchInbox(ports, work, name, signal);
     const snapshotId = findContent(work, name, move);
     if (snapshotId === null) continue;
     const isCache = cachesOf(work.state.volumes[name], move, ports.node);
@@ -105,6 +110,24 @@ const fetchFrom = async (
   if (from === undefined || !isNew) return;
   const content = { project: state.project, volume, deployId: deploy.id, from };
   await fetchFirstContent(ports, content, progress.forVolume(volume), signal);
+};
+
+/** While the old container runs; of a project that has a bucket. */
+const fetchInbox = async (
+  ports: NodePorts,
+  { state, deploy, progress }: StepWork,
+  volume: VolumeName,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { project } = state;
+  const space = await findSpace(ports, project, signal);
+  if (space === null || space.container === null) return;
+  const bucket = openS3Bucket({ ...space, ...spaceCredentials(space) });
+  const epoch = deploy.volumes[volume]?.from?.epoch ?? null;
+  const onProgress = progress.forVolume(volume);
+  await stageInbox(ports, { project, volume, epoch, bucket, onProgress }, signal).finally(() =>
+    bucket.close(),
+  );
 };
 
 const cachesOf = (

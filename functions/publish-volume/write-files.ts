@@ -5,6 +5,7 @@ import type { FileEntry } from "../../volume/entry.ts";
 import type { FrameSource } from "../../volume/hydrate/fetch-frames.ts";
 import { readContent } from "../../volume/read-content.ts";
 import { readFiles } from "../../volume/read-files.ts";
+import { inParts, PART_BYTES_MIN, partBytesOf } from "../spaces/in-parts.ts";
 
 export interface FileToWrite {
   readonly key: string;
@@ -12,8 +13,7 @@ export interface FileToWrite {
 }
 
 /** Larger files go in parts of at least this size. */
-export const SMALL_BYTES_MAX = 8 * 2 ** 20;
-const PARTS_MAX = 10_000;
+export const SMALL_BYTES_MAX = PART_BYTES_MIN;
 const PUTS_AT_ONCE = 8;
 
 export interface WriteFilesOptions {
@@ -43,30 +43,10 @@ export const writeFiles = async (
   const workers = await Promise.allSettled(Array.from({ length: PUTS_AT_ONCE }, put));
   for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
   for (const { key, file } of files.filter(({ file }) => file.size > SMALL_BYTES_MAX)) {
-    const parts = inParts(readContent(source, file, signal), partBytes(file.size));
+    const parts = inParts(readContent(source, file, signal), partBytesOf(file.size));
     await bucket.putParts(key, parts, notesOf(key, file), signal);
   }
 };
-
-const partBytes = (size: number): number => Math.max(SMALL_BYTES_MAX, Math.ceil(size / PARTS_MAX));
-
-async function* inParts(chunks: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let heldBytes = 0;
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.subarray(at, at + bytes - heldBytes);
-      held.push(piece);
-      heldBytes += piece.length;
-      at += piece.length;
-      if (heldBytes < bytes) continue;
-      yield Buffer.concat(held);
-      held = [];
-      heldBytes = 0;
-    }
-  }
-  if (heldBytes > 0) yield Buffer.concat(held);
-}
 
 const NS_PER_S = 1_000_000_000n;
 const NS_DIGITS = 9;

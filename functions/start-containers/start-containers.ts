@@ -9,7 +9,7 @@ import type { VolumeName } from "../../workflows/ids.ts";
 import { mapRecord } from "../../workflows/keys-of.ts";
 import type { RunOrder } from "../../workflows/node/assignment.ts";
 import type { HydrateSummary } from "../../workflows/record.ts";
-import { bringIn } from "../bring-in/bring-in.ts";
+import { bringBack, bringIn } from "../bring-in/bring-in.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
@@ -39,7 +39,8 @@ const startAll = async (
   const started = await ports.locks.run(`project ${project}`, async () => {
     await ports.fences.raise(project, work.assignment.fences);
     const orderedAtMs = ports.nowMs();
-    if (!isReturn) Object.assign(hydrated, await bringIn(ports, work.state, orders, signal));
+    if (isReturn) await bringBack(ports, work.state, orders, signal);
+    else Object.assign(hydrated, await bringIn(ports, work.state, orders, signal));
     const done: (StartedContainer & { readonly order: RunOrder })[] = [];
     for (const order of orders) {
       const one = await startContainer(ports, project, order, signal);

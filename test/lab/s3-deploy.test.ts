@@ -144,7 +144,8 @@ test("the next deploy takes what came since, once; the head is published", async
   expect(readFileSync(join(data, "one.txt"), "utf8")).toBe("one, changed by the application");
   expect(readFileSync(join(data, "two.txt"), "utf8")).toBe("two");
   expect(readFileSync(join(data, "first.txt"), "utf8")).toBe("from the seed");
-  expect(await list("inbox/")).toEqual(["inbox/mes_data/../escape.txt", "inbox/mes_data/two.txt"]);
+  const waiting = ["inbox/mes_data/../escape.txt", "inbox/mes_data/two.txt"];
+  await expect.poll(() => list("inbox/"), POLL).toEqual(waiting);
   const { head } = (await scene.state()).volumes["mes_data" as never] ?? {};
   const marker = JSON.stringify({ snapshot: head?.id, publishing: null });
   await expect.poll(() => read(".bagage/mes_data/snapshot.json"), POLL).toBe(marker);
@@ -162,6 +163,23 @@ test("files are imported into the inbox, and a restore point is exported to any 
   const imported = await cli("import", NAME, "mes_data", files, "--json");
   expect(JSON.parse(imported.stdout), imported.stderr).toMatchObject({ files: 1, skipped: 0 });
   expect(await read("inbox/mes_data/sub/imported.txt")).toBe("imported");
+  const copied = await cli("import", NAME, "mes_data", `s3://${bucket}/seed/deep`, "--json");
+  expect(JSON.parse(copied.stdout), copied.stderr).toMatchObject({ files: 1 });
+  const listed = await cli("inbox", "list", NAME, "mes_data", "--json");
+  expect(JSON.parse(listed.stdout).map(({ name }: { name: string }) => name)).toEqual([
+    "../escape.txt",
+    "er.txt",
+    "sub/imported.txt",
+    "two.txt",
+  ]);
+  const taken = await cli("inbox", "take", NAME, "mes_data", "--json");
+  expect(JSON.parse(taken.stdout), taken.stderr).toMatchObject({ result: "deployed" });
+  expect(readFileSync(join(dataOn(1), "sub", "imported.txt"), "utf8")).toBe("imported");
+  expect(readFileSync(join(dataOn(1), "er.txt"), "utf8")).toBe("deeper");
+  const brought = join(directory, "brought");
+  const whole = await cli("export", NAME, "mes_data", brought);
+  expect(whole.code, whole.stderr).toBe(0);
+  expect(readFileSync(join(brought, "two.txt"), "utf8")).toBe("two");
   const exported = await cli("export", NAME, "mes_data", `s3://${bucket}/exports/one`, "--json");
   expect(JSON.parse(exported.stdout), exported.stderr).toMatchObject({ leftOut: [] });
   expect(await read("exports/one/deep/er.txt")).toBe("deeper");

@@ -1,6 +1,6 @@
 /** The rules of a deploy, each by its name: given a project, when something happens, then this. */
 import { expect, test } from "vitest";
-import { DeployId, SnapshotId } from "../ids.ts";
+import { DeployId, SnapshotId, VolumeName } from "../ids.ts";
 import { assignNode } from "../node/assignment.ts";
 import type { ProjectState } from "../record.ts";
 import { decide } from "./decide.ts";
@@ -11,6 +11,7 @@ import {
   FAILURE,
   given,
   NOW,
+  one,
   projectOf,
   reportOf,
   request,
@@ -275,4 +276,19 @@ test("a restore starts from the older snapshot, which becomes the head, and need
     origin: { snapshotId: older },
     head: { id: older },
   });
+});
+
+test("an inbox that is asked for starts anew what mounts the volume, though nothing changed", () => {
+  const ask = (volume: string) =>
+    given(
+      running,
+      request("take", { take: [VolumeName.parse(volume)] }),
+      resolved("take", "a", one),
+    ).history.at(-1);
+  expect(ask("another")?.result).toBe("unchanged");
+  const asked = given(running, request("take", { take: [DATA] }), resolved("take", "a", one));
+  const ended = until(asked, null);
+  expect(ended.history.at(-1)?.result).toBe("deployed");
+  expect(ended.containers[WEB]).toMatchObject({ node: X });
+  expect(ended.containers[WEB]?.epoch).toBeGreaterThan(1);
 });

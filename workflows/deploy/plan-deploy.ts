@@ -68,7 +68,7 @@ const findMovers = ({ state, spec, request }: PlanInput): ContainerName[] => {
       (s) => s !== undefined,
     );
   }
-  const restored = new Set(names(request.restore));
+  const begunAnew = new Set([...names(request.restore), ...(request.take ?? [])]);
   const moves = (name: ContainerName): boolean => {
     const current = state.containers[name];
     const wanted = spec.containers[name];
@@ -76,7 +76,7 @@ const findMovers = ({ state, spec, request }: PlanInput): ContainerName[] => {
     if (request.force || !sameSpec(current.spec, wanted)) return true;
     if (request.target !== undefined && current.node !== request.target) return true;
     if (request.avoid?.includes(current.node)) return true;
-    return wanted.volumes.some((mount) => restored.has(mount.name));
+    return wanted.volumes.some((mount) => begunAnew.has(mount.name));
   };
   return findGroups(specs)
     .filter((group) => group.some(moves))
