@@ -47,6 +47,7 @@ const RIGHTS: Readonly<Record<PlatformRole, Rights>> = {
         "projects/*/progress/*",
         "projects/*/measures/*",
         "projects/*/taken/*",
+        "projects/*/warmings/*",
       ],
       never: [],
     },
@@ -54,7 +55,8 @@ const RIGHTS: Readonly<Record<PlatformRole, Rights>> = {
     delete: { may: ["projects/*/volumes/*/snapshots/*"], never: [] },
   },
   edge: {
-    read: { may: [...RECORDS, "edge/*", "nodes/*"], never: [] },
+    // What is asked for to know whether the store answers is not there.
+    read: { may: [...RECORDS, "edge/*", "nodes/*", "probe/ready"], never: [] },
     write: { may: ["edge/edges/*"], never: [] },
     delete: { may: [], never: [] },
   },

@@ -34,6 +34,7 @@ const PLACES: Readonly<Record<string, Partial<Record<PlatformRole, string>>>> = 
   "projects/p/volumes/v/snapshots/e1": { control: "rw", node: "rwd", collector: "rd" },
   "projects/p/reports/d/seal-e2.x.json": { control: "rwd", node: "rw", collector: "d" },
   "projects/p/taken/v/e1.json": { control: "rwd", node: "rw", collector: "d" },
+  "projects/p/warmings/r.v.json": { control: "rwd", node: "rw" },
   "projects/p/webhook-secret.json": { control: "rwd" },
   "projects/p/subscriber-secrets.json": { control: "rwd" },
   "projects/p/space.json": { control: "rwd", node: "r" },

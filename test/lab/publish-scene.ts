@@ -9,12 +9,19 @@ import { openStore } from "../../adapters/open-store.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { volumePrefix } from "../../adapters/store-keys.ts";
 import { advanceProject } from "../../functions/advance-deploy/advance-project.ts";
+import {
+  newDataKey,
+  unwrapKeys,
+  type WrappingKeys,
+  wrapKey,
+} from "../../functions/project-keys.ts";
 import { addProject } from "../../functions/projects.ts";
 import type { PublishPorts } from "../../functions/publish-volume/publish-turn.ts";
 import { publishVolume } from "../../functions/publish-volume/publish-volume.ts";
 import { enableSpace } from "../../functions/spaces/manage-keys.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
+import { type DataKeys, NO_KEYS } from "../../volume/sealing.ts";
 import { writeSnapshot } from "../../volume/write-snapshot.ts";
 import { Epoch, ProjectId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import { type SnapshotRef, VolumeState } from "../../workflows/record.ts";
@@ -25,7 +32,13 @@ export const VOLUME = VolumeName.parse("data");
 /** Users' buckets are reached through the first gateway, the platform's through the second. */
 export const SPACES_GATEWAY = 0;
 
-export const openPublishScene = async (lab: Lab, name: string, signal: AbortSignal) => {
+export const openPublishScene = async (
+  lab: Lab,
+  name: string,
+  signal: AbortSignal,
+  /** Given: what the project stores is sealed under it. */
+  wrappingKeys: WrappingKeys = [],
+) => {
   const s3 = requireStore(lab);
   const project = ProjectId.parse(`${name}-${randomUUID().slice(0, 8)}`);
   const [spacesEndpoint = "", platformEndpoint = ""] = s3.endpoints;
@@ -43,7 +56,7 @@ export const openPublishScene = async (lab: Lab, name: string, signal: AbortSign
     store,
     records,
     spaces,
-    wrappingKeys: [],
+    wrappingKeys,
     git: { resolve: async () => null },
     events: { post: async () => undefined, setCommitStatus: async () => undefined },
     send: async (_queue, message) => {
@@ -63,7 +76,8 @@ export const openPublishScene = async (lab: Lab, name: string, signal: AbortSign
   await addProject(ports, project, settings, undefined, signal);
   const { space, key } = await enableSpace(spaces, project, signal);
   if (key === null) throw new Error("no key was shown");
-  const volume = openVolume(store, project, signal);
+  const dataKeys = await sealProject(ports, project, signal);
+  const volume = openVolume({ store, project, keys: dataKeys }, signal);
   const edit = async (change: (volume: VolumeState) => VolumeState): Promise<void> => {
     const loaded = await records.load(project, signal);
     if (loaded === null) throw new Error("no project");
@@ -86,6 +100,11 @@ export const openPublishScene = async (lab: Lab, name: string, signal: AbortSign
     },
     publish: (override: Partial<PublishPorts> = {}, within: AbortSignal = signal) =>
       publishVolume({ ...ports, ...override }, project, VOLUME, within),
+    /** What `bagage s3 publish` asks for. */
+    retry: () => {
+      const input = { type: "publication.requested", volume: VOLUME, full: false } as const;
+      return advanceProject(ports, { project, input, resend: true }, signal);
+    },
     advance: () => advanceProject(ports, { project, resend: true }, signal),
     publication: async () =>
       (await records.load(project, signal))?.state.volumes[VOLUME]?.publication ?? null,
@@ -103,7 +122,27 @@ const NEW_VOLUME = VolumeState.parse({
   branches: [],
 });
 
-const openVolume = (store: ObjectStore, project: ProjectId, signal: AbortSignal) => {
+/** With a data key of its own, where there is something to wrap it with. */
+const sealProject = async (
+  ports: PublishPorts,
+  project: ProjectId,
+  signal: AbortSignal,
+): Promise<DataKeys> => {
+  const { wrappingKeys } = ports;
+  if (wrappingKeys.length === 0) return NO_KEYS;
+  const key = wrapKey(wrappingKeys, project, newDataKey());
+  const input = { type: "key.added", key, isCurrent: true } as const;
+  const { state } = await advanceProject(ports, { project, input, resend: false }, signal);
+  return unwrapKeys(wrappingKeys, state);
+};
+
+interface VolumeOptions {
+  readonly store: ObjectStore;
+  readonly project: ProjectId;
+  readonly keys: DataKeys;
+}
+
+const openVolume = ({ store, project, keys }: VolumeOptions, signal: AbortSignal) => {
   const scratch = mkdtempSync(join(tmpdir(), "bagage-publish-"));
   const source = join(scratch, "data");
   mkdirSync(source);
@@ -126,6 +165,7 @@ const openVolume = (store: ObjectStore, project: ProjectId, signal: AbortSignal)
           attempt: id,
           parent,
           fileSystem: linuxFileSystem,
+          keys,
         },
         signal,
       );

@@ -1,4 +1,6 @@
 /** A volume's files as plain objects: what is written, what a change costs, what a break leaves. */
+
+import { randomBytes } from "node:crypto";
 import {
   linkSync,
   mkdirSync,
@@ -16,6 +18,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { KEY_BYTES, parseWrappingKeys } from "../../functions/project-keys.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { openPublishScene, SPACES_GATEWAY } from "./publish-scene.ts";
@@ -216,4 +219,28 @@ test("`publish` taken out of the file takes the objects away", async () => {
   await scene.publish();
   expect(await listKeys("")).toEqual([]);
   expect(await scene.publication()).toBeNull();
+});
+
+test("a sealed project's files are published in the clear; a publisher without the key says which", async () => {
+  const keys = parseWrappingKeys(randomBytes(KEY_BYTES).toString("hex")) ?? [];
+  const sealed = await openPublishScene(lab, "sealed", signal, keys);
+  try {
+    writeFileSync(join(sealed.source, "secret.txt"), "plain to the user");
+    await sealed.snapshot();
+    await sealed.publish({ wrappingKeys: [] });
+    expect((await sealed.publication())?.failure?.reason).toContain(keys[0]?.id);
+    await sealed.retry();
+    await sealed.publish();
+    const { bucket: Bucket } = sealed.space;
+    const Key = "volumes/data/secret.txt";
+    const user = connectUser(sealed.space, sealed.key);
+    const { Body } = await user.send(new GetObjectCommand({ Bucket, Key }));
+    expect(await Body?.transformToString()).toBe("plain to the user");
+    for await (const { key } of sealed.ports.store.list(`projects/${sealed.project}/`, signal)) {
+      const stored = await sealed.ports.store.get(key, signal);
+      expect(Buffer.from(stored ?? []).includes("plain to the user"), key).toBe(false);
+    }
+  } finally {
+    sealed.close();
+  }
 });
