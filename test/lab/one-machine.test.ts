@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -53,6 +53,15 @@ const bagage = async (...argv: string[]) => {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
     return { code, stdout, stderr };
   }
+};
+
+/** Where the running container's volume is. */
+const liveData = async (): Promise<string> => {
+  const { containers } = JSON.parse((await bagage("status", PROJECT, "--json")).stdout) as {
+    containers: Record<string, { epoch: number }>;
+  };
+  const [epoch] = Object.values(containers).map((container) => container.epoch);
+  return join(directory, "node", "volumes", PROJECT, "mes_data", `live-e${epoch}`, "data");
 };
 
 beforeAll(async () => {
@@ -144,22 +153,7 @@ test("the first deploy, a second one, and back to the first restore point", asyn
     stdout: expect.stringContaining("--accept-loss"),
   });
   expect(await bagage(...restore, "--accept-loss")).toMatchObject({ code: 0 });
-  const epoch = Object.values(
-    JSON.parse((await bagage("status", PROJECT, "--json")).stdout).containers,
-  )
-    .map((container) => (container as { epoch: number }).epoch)
-    .at(0);
-  const live = join(
-    directory,
-    "node",
-    "volumes",
-    PROJECT,
-    "mes_data",
-    `live-e${epoch}`,
-    "data",
-    "log",
-  );
-  expect(readFileSync(live, "utf8")).toBe("one\nthree\n");
+  expect(readFileSync(join(await liveData(), "log"), "utf8")).toBe("one\nthree\n");
 });
 
 test("restore points are listed, read, compared, verified and brought to a directory", async () => {
@@ -170,6 +164,43 @@ test("restore points are listed, read, compared, verified and brought to a direc
   expect(await bagage("restore", PROJECT, "mes_data", out)).toMatchObject({ code: 0 });
   expect(readFileSync(join(out, "log"), "utf8")).toBe("one\n");
   expect(await bagage("restore", PROJECT, "mes_data", out)).toMatchObject({ code: 4 });
+});
+
+test("files, folders and the whole volume come back as they were at a point in time", async () => {
+  const live = await liveData();
+  mkdirSync(join(live, "photos"));
+  writeFileSync(join(live, "photos", "a b.txt"), "a photo");
+  expect(await bagage("snapshot", "now", PROJECT, "--wait")).toMatchObject({ code: 0 });
+  rmSync(join(live, "photos"), { recursive: true });
+  writeFileSync(join(live, "later"), "later");
+  expect(await bagage("snapshot", "now", PROJECT, "--wait")).toMatchObject({ code: 0 });
+  const listed = await bagage("snapshots", PROJECT, "mes_data", "--json");
+  const [then, now] = (JSON.parse(listed.stdout) as { id: string }[])
+    .slice(-2)
+    .map(({ id }) => `mes_data@${id}`);
+  if (then === undefined || now === undefined) throw new Error(listed.stdout);
+
+  const { stdout: difference } = await bagage("diff", PROJECT, then, now);
+  expect(difference).toMatch(/later/);
+  expect(difference).toMatch(/photos\/a b\.txt/);
+  expect((await bagage("ls", PROJECT, then)).stdout).toContain("photos/a b.txt");
+  expect((await bagage("cat", PROJECT, then, "photos/a b.txt")).stdout).toBe("a photo");
+  expect(await bagage("cat", PROJECT, now, "photos/a b.txt")).toMatchObject({ code: 3 });
+  const [file, folder] = [join(directory, "copied"), join(directory, "copied-photos")];
+  expect(await bagage("cp", PROJECT, then, "photos/a b.txt", file)).toMatchObject({ code: 0 });
+  expect(readFileSync(file, "utf8")).toBe("a photo");
+  expect(await bagage("cp", PROJECT, then, "photos/a b.txt", file)).toMatchObject({ code: 4 });
+  expect(await bagage("cp", PROJECT, then, "photos", folder)).toMatchObject({ code: 0 });
+  expect(readFileSync(join(folder, "a b.txt"), "utf8")).toBe("a photo");
+
+  expect(await bagage("restore", PROJECT, then)).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/1 files? of [\s\S]*--accept-loss/),
+  });
+  expect(await bagage("restore", PROJECT, then, "--accept-loss")).toMatchObject({ code: 0 });
+  const restored = await liveData();
+  expect(readFileSync(join(restored, "photos", "a b.txt"), "utf8")).toBe("a photo");
+  expect(existsSync(join(restored, "later"))).toBe(false);
 });
 
 test("the process is healthy and ready, and has counted its deploys", async () => {
