@@ -56,6 +56,11 @@ test("a gate closes first: when its container died, and when the record no longe
   expect(kinds(assigned([], 4, ["seal-e4"]), draining)).toEqual(["close-gate"]);
 });
 
+test("a gate that leads to an older epoch closes, and opens to the one that runs", () => {
+  const seen = { containers: running(4), directories: live(4), gates: gate(3) };
+  expect(kinds(assigned([order(4)], 4), seen)).toEqual(["close-gate", "open-gate"]);
+});
+
 test("before the commit only a step starts a container, and no gate opens", () => {
   const starting = order(4, { gate: "closed", mayHydrate: true });
   expect(kinds(assigned([starting], 4, ["start-e4"]), {})).toEqual([]);
