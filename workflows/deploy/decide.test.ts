@@ -206,27 +206,6 @@ test("17: a newer commit supersedes a deploy that copies, and waits for one that
   });
 });
 
-test("14: a request that is overtaken before it is planned ends as superseded, with a reason", () => {
-  const asked = given(running, request("second"), request("third"));
-  expect(asked.desired?.requestId).toBe("third");
-  expect(asked.history.at(-1)).toMatchObject({
-    ...{ requestId: "second", result: "superseded", reason: "by request third" },
-  });
-});
-
-test("14: what git says of one request, and a cancellation of another, leave the wanted one alone", () => {
-  const asked = given(running, request("second"), request("third"));
-  const refusal = { requestId: "second", commit: null, reason: "gone", nowMs: NOW };
-  expect(decide(asked, { type: "deploy.unresolvable", ...refusal })).toEqual({ kind: "unchanged" });
-  const copying = begin(running, "second", "b", two);
-  for (const state of [asked, copying]) {
-    const cancelled = { deployId: DeployId.parse("deploy-first"), nowMs: NOW };
-    expect(decide(state, { type: "deploy.cancelled", ...cancelled })).toEqual({
-      kind: "unchanged",
-    });
-  }
-});
-
 test("12, 19: repeated, late and foreign reports and requests change nothing", () => {
   const copying = begin(running, "second", "b", two);
   const report = reportOf(copying);
