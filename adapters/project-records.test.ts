@@ -142,3 +142,26 @@ test("22: a record with a key or a choice of a newer version is refused by name,
   expect(await refusalOf({ deploy })).toMatch(/^record-too-new: .*state\.deploy\.phase/);
   expect(await refusalOf({ epochCounter: "three" })).toMatch(/^record-malformed/);
 });
+
+test("a reader that is far behind does not read every revision in between", async () => {
+  const store = createMemoryObjectStore();
+  const gets: string[] = [];
+  const reader = open({
+    ...store,
+    get: (key, getSignal) => {
+      gets.push(key);
+      return store.get(key, getSignal);
+    },
+  });
+  const writer = open(store);
+  let last = await writer.save(project, null, state(0), signal);
+  await reader.load(project, signal);
+  for (let n = 1; n <= 41; n += 1) last = await writer.save(project, last, state(n), signal);
+  gets.length = 0;
+  expect((await reader.load(project, signal))?.rev).toBe(41);
+  // Four revisions, the hint, the one that it names, the last, and the one that is not there.
+  expect(gets).toHaveLength(8);
+  gets.length = 0;
+  await reader.load(project, signal);
+  expect(gets).toHaveLength(1);
+});

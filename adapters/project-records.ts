@@ -2,7 +2,7 @@
  * Project records on the object store: a chain of immutable revisions, each created once. This is
  * the only writer of records; what a revision may say is decided in workflows/.
  */
-import type * as z from "zod";
+import * as z from "zod";
 import { AmbiguousError, ConflictError, RetryableError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import { type ProjectId, Revision } from "../workflows/ids.ts";
@@ -12,6 +12,8 @@ import { recordHintKey, recordKey, recordPrefix } from "./store-keys.ts";
 
 /** A hint on every n-th revision: a reader makes at most n extra requests, a writer 1/n. */
 const HINT_EVERY = 4;
+/** A reader that is so far behind asks the hint how far it really is. */
+const HINT_AFTER = 4;
 const AMBIGUOUS_TRIES_MAX = 60;
 const AMBIGUOUS_PAUSE_MAX_MS = 5_000;
 
@@ -59,12 +61,7 @@ export const openProjectRecords = (options: ProjectRecordsOptions): ProjectRecor
     load: async (project, signal) => {
       const start = newestSeen.get(project) ?? (await findStart(options.store, project, signal));
       if (start === null) return null;
-      let newest = start;
-      for (;;) {
-        const next = await readRevision(options.store, project, after(newest.rev), signal);
-        if (next === null) return remember(project, newest);
-        newest = next;
-      }
+      return remember(project, await walkOn(options.store, project, start, signal));
     },
     at: (project, rev, signal) => readWhole(options.store, project, rev, signal),
     save: async (project, previous, state, signal) => {
@@ -128,26 +125,52 @@ const writeHint = async (
   }
 };
 
+/** From any revision to the newest. */
+const walkOn = async (
+  store: ObjectStore,
+  project: ProjectId,
+  start: LoadedRecord,
+  signal: AbortSignal,
+): Promise<LoadedRecord> => {
+  let newest = start;
+  for (let behind = 1; ; behind += 1) {
+    const next = await readRevision(store, project, after(newest.rev), signal);
+    if (next === null) return newest;
+    newest = next;
+    if (behind !== HINT_AFTER) continue;
+    const hinted = await readHint(store, project, signal);
+    if (hinted === null || hinted <= newest.rev) continue;
+    newest = (await readRevision(store, project, hinted, signal)) ?? newest;
+  }
+};
+
 /** Any revision to walk forward from: the hinted one, or else the last that a listing shows. */
 const findStart = async (
   store: ObjectStore,
   project: ProjectId,
   signal: AbortSignal,
 ): Promise<LoadedRecord | null> => {
-  const hint = await store.get(recordHintKey(project), signal);
-  if (hint !== null) {
-    const rev = Revision.safeParse(
-      (JSON.parse(Buffer.from(hint).toString("utf8")) as { rev?: unknown }).rev,
-    );
-    const hinted = rev.success ? await readRevision(store, project, rev.data, signal) : null;
-    if (hinted !== null) return hinted;
-  }
+  const hint = await readHint(store, project, signal);
+  const hinted = hint === null ? null : await readRevision(store, project, hint, signal);
+  if (hinted !== null) return hinted;
   let last: Revision | null = null;
   for await (const { key } of store.list(recordPrefix(project), signal)) {
     const rev = Revision.safeParse(Number.parseInt(key.slice(recordPrefix(project).length), 10));
     if (rev.success) last = rev.data;
   }
   return last === null ? null : await readRevision(store, project, last, signal);
+};
+
+const Hint = z.object({ rev: Revision });
+
+const readHint = async (
+  store: ObjectStore,
+  project: ProjectId,
+  signal: AbortSignal,
+): Promise<Revision | null> => {
+  const hint = await store.get(recordHintKey(project), signal);
+  if (hint === null) return null;
+  return Hint.safeParse(JSON.parse(Buffer.from(hint).toString("utf8"))).data?.rev ?? null;
 };
 
 const readRevision = async (

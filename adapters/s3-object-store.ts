@@ -245,8 +245,9 @@ async function* listObjects(
         { abortSignal: signal },
       ),
     );
-    for (const { Key, Size } of page.Contents ?? []) {
-      if (Key !== undefined) yield { key: Key, bytes: Size ?? 0 };
+    for (const { Key, Size, ETag } of page.Contents ?? []) {
+      if (Key === undefined) continue;
+      yield { key: Key, bytes: Size ?? 0, ...(ETag !== undefined && { etag: ETag }) };
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);

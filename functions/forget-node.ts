@@ -7,7 +7,7 @@ import { type NodeId, ProjectId, type SnapshotId, type VolumeName } from "../wor
 import { keysOf } from "../workflows/keys-of.ts";
 import { guardedProjects, Lease } from "../workflows/node/lease.ts";
 import { advanceProject } from "./advance-deploy/advance-project.ts";
-import { readNodes } from "./advance-deploy/gather-inputs.ts";
+import { readNodes } from "./advance-deploy/read-nodes.ts";
 import type { ControlPorts } from "./control-ports.ts";
 import { readNode } from "./drain-node.ts";
 import { readJsonObject } from "./json-object.ts";

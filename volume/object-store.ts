@@ -9,6 +9,8 @@ export type PutOutcome = "stored" | "exists";
 export interface ObjectInfo {
   readonly key: string;
   readonly bytes: number;
+  /** In listings of stores that have it: another one, when the body is another. */
+  readonly etag?: string;
 }
 
 export interface PutOptions {

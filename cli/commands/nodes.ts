@@ -1,5 +1,5 @@
 import type { CommandModule } from "yargs";
-import { readNodes } from "../../functions/advance-deploy/gather-inputs.ts";
+import { readNodes } from "../../functions/advance-deploy/read-nodes.ts";
 import { openContext } from "../context.ts";
 import { formatBytes, formatMs, formatTable } from "../format.ts";
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { CommandModule } from "yargs";
-import { readNodes, resolveDesired } from "../../functions/advance-deploy/gather-inputs.ts";
+import { resolveDesired } from "../../functions/advance-deploy/gather-inputs.ts";
+import { readNodes } from "../../functions/advance-deploy/read-nodes.ts";
 import { deployIdOf } from "../../functions/request-deploy.ts";
 import { type Plan, planDeploy } from "../../workflows/deploy/plan-deploy.ts";
 import { CommitId, NodeId } from "../../workflows/ids.ts";

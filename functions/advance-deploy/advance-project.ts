@@ -25,12 +25,13 @@ import {
 import { hasSubscribers } from "../publish-events/publish-events.ts";
 import { claimHosts } from "./claim-hosts.ts";
 import { forgetProgress } from "./forget-progress.ts";
-import { archive, readNodes, readReport, replaceAgain, resolveDesired } from "./gather-inputs.ts";
+import { archive, readReport, replaceAgain, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
 import { hintOwners } from "./hint-owners.ts";
 import { hintStandbys } from "./hint-standbys.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
 import { readHeldLease } from "./read-lease.ts";
+import { readNodes } from "./read-nodes.ts";
 import { readPending } from "./read-pending.ts";
 
 const CONFLICTS_MAX = 100;
@@ -40,8 +41,8 @@ export interface AdvanceRequest {
   readonly project: ProjectId;
   /** A pending request to take up first. */
   readonly requestId?: string | undefined;
-  /** An input that came with the message itself. */
-  readonly input?: Input | undefined;
+  /** An input that came with the message itself, or what it becomes for the project as it is. */
+  readonly input?: Input | ((state: ProjectState) => Input) | undefined;
   /** A node whose lease object is to be read. */
   readonly leaseOf?: NodeId | undefined;
   readonly resend: boolean;
@@ -156,7 +157,8 @@ const foldInputs = async (
     state = decision.state;
     events.push(...decision.events);
   };
-  fold(request?.input ?? null);
+  const input = request?.input ?? null;
+  fold(typeof input === "function" ? input(state) : input);
   if (request?.leaseOf !== undefined) {
     fold(await readHeldLease(ports, state, request.leaseOf, signal));
   }

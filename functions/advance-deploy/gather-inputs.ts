@@ -3,15 +3,7 @@
  * awaits, the desired commit in git, and the time. Each becomes an input for decide().
  */
 
-import {
-  CORDONS_PREFIX,
-  cordonKey,
-  heartbeatKey,
-  NODES_PREFIX,
-  receiptKey,
-  reportKey,
-  volumePrefix,
-} from "../../adapters/store-keys.ts";
+import { receiptKey, reportKey, volumePrefix } from "../../adapters/store-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { snapshotIsWhole } from "../../volume/snapshot-is-whole.ts";
 import { parseDeliverous } from "../../workflows/deliverous.ts";
@@ -20,11 +12,11 @@ import { type Input, Report } from "../../workflows/deploy/messages.ts";
 import { isDue } from "../../workflows/deploy/owed-replacement.ts";
 import type { SnapshotId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
-import { NodeStatus } from "../../workflows/placement/node-status.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { encodeJson, readJsonObject } from "../json-object.ts";
 import { deployIdOf } from "../request-deploy.ts";
+import { readNodes } from "./read-nodes.ts";
 
 type DutyOf<K extends Duty["kind"]> = Extract<Duty, { kind: K }>;
 
@@ -113,22 +105,6 @@ export const replaceAgain = async (
   const deployId = deployIdOf(project, requestId);
   const nodes = await readNodes(ports, signal);
   return { type: "replacement.due", nowMs, replacement: { requestId, deployId, nodes } };
-};
-
-/** What each node last said of itself. */
-export const readNodes = async (
-  ports: Pick<ControlPorts, "store">,
-  signal: AbortSignal,
-): Promise<NodeStatus[]> => {
-  const nodes: NodeStatus[] = [];
-  const cordoned = new Set<string>();
-  for await (const { key } of ports.store.list(CORDONS_PREFIX, signal)) cordoned.add(key);
-  for await (const { key } of ports.store.list(NODES_PREFIX, signal)) {
-    const status = await readJsonObject(ports.store, key, NodeStatus, signal);
-    if (status === null || heartbeatKey(status.node) !== key) continue;
-    nodes.push({ ...status, cordoned: status.cordoned || cordoned.has(cordonKey(status.node)) });
-  }
-  return nodes;
 };
 
 /** Writes the receipt of an ended deploy; the input that says so. */

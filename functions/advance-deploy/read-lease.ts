@@ -8,7 +8,7 @@ import type { ControlPorts } from "../control-ports.ts";
 import { readJsonObject } from "../json-object.ts";
 import type { LeaseExpired } from "../messages.ts";
 import { deployIdOf } from "../request-deploy.ts";
-import { readNodes } from "./gather-inputs.ts";
+import { readNodes } from "./read-nodes.ts";
 
 /**
  * What the node guards at this moment. To be read after the record that it is folded into: so it

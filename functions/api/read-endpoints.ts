@@ -4,7 +4,7 @@ import { receiptKey } from "../../adapters/store-keys.ts";
 import { DeployId, VolumeName } from "../../workflows/ids.ts";
 import { mapRecord } from "../../workflows/keys-of.ts";
 import { EndedDeploy, type ProjectState } from "../../workflows/record.ts";
-import { readNodes } from "../advance-deploy/gather-inputs.ts";
+import { readNodes } from "../advance-deploy/read-nodes.ts";
 import { HttpProblem } from "../http-problem.ts";
 import { readJsonObject } from "../json-object.ts";
 import { type ApiPorts, type Call, type Endpoint, endpoint } from "./endpoint.ts";
