@@ -8,7 +8,8 @@ import type { Message } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import { TerminalError } from "../volume/errors.ts";
 import { systemClock } from "./clock.ts";
-import { BATCH_MESSAGES_MAX, isForgotten, type Queue } from "./sqs.ts";
+import { isForgotten, type Queue } from "./sqs.ts";
+import { BATCH_MESSAGES_MAX } from "./sqs-batches.ts";
 import { deleteMessages, hideMessages, receiveMessages } from "./sqs-messages.ts";
 
 export interface ConsumerOptions {

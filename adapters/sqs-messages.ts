@@ -5,7 +5,8 @@ import {
   type Message,
   ReceiveMessageCommand,
 } from "@aws-sdk/client-sqs";
-import { BATCH_MESSAGES_MAX, type Queue, sendBatch, splitBatches } from "./sqs.ts";
+import { type Queue, sendBatch } from "./sqs.ts";
+import { BATCH_MESSAGES_MAX, splitBatches } from "./sqs-batches.ts";
 import { callSqs } from "./sqs-errors.ts";
 
 const RECEIVE_MARGIN_S = 15;

@@ -13,6 +13,7 @@ import {
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import type { LiveKeys } from "./live-keys.ts";
 import { credentialsOf, retryRefused } from "./sdk-keys.ts";
+import { encodeBody, splitBatches } from "./sqs-batches.ts";
 import { callSqs } from "./sqs-errors.ts";
 
 export interface SqsSettings {
@@ -51,9 +52,6 @@ export interface QueueRequest {
   readonly deadLetterQueue?: { readonly maxReceiveCount: number };
 }
 
-/** Of one message, and of all messages of one call: what AWS took for years, and brokers still do. */
-export const MESSAGE_BYTES_MAX = 256 * 1024;
-export const BATCH_MESSAGES_MAX = 10;
 const SEND_ATTEMPTS_MAX = 3;
 const VISIBILITY_TIMEOUT_S = 30;
 /** Hints that are older are repeated by the sweep anyway; dead letters wait for a person. */
@@ -203,9 +201,20 @@ export const countMessages = async (queue: Queue, signal: AbortSignal) => {
   };
 };
 
-/** Sends one JSON message; `message-too-large` above 256 KiB. A repeat after an error is harmless. */
-export const sendMessage = (queue: Queue, body: unknown, signal: AbortSignal): Promise<void> =>
-  sendMessages(queue, [body], signal);
+/**
+ * Sends one JSON message, with attributes beside it; `message-too-large` above 256 KiB. A repeat after
+ * an error is harmless.
+ */
+export const sendMessage = async (
+  queue: Queue,
+  body: unknown,
+  signal: AbortSignal,
+  attributes: Readonly<Record<string, string>> = {},
+): Promise<void> => {
+  for (const batch of splitBatches([encodeBody(body)])) {
+    await sendBatch(queue, batch, signal, attributes);
+  }
+};
 
 /** Sends any number of JSON messages in as few calls as they fit in. */
 export const sendMessages = async (
@@ -226,44 +235,24 @@ export const sendMessages = async (
 export const isForgotten = (error: unknown): boolean =>
   error instanceof TerminalError && error.code === "queue-missing";
 
-/** ASCII alone: SQS refuses some characters, and brokers disagree about others. */
-export const encodeBody = (body: unknown): string =>
-  JSON.stringify(body).replace(
-    /[^ -~]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-
-/** At most 10 messages and 256 KiB a call, in order. */
-export const splitBatches = (texts: readonly string[]): string[][] => {
-  const batches: string[][] = [];
-  let batch: string[] = [];
-  let batchBytes = 0;
-  for (const text of texts) {
-    const bytes = Buffer.byteLength(text);
-    if (bytes > MESSAGE_BYTES_MAX) {
-      throw new TerminalError(`a message of ${bytes} bytes is too large for a queue`, {
-        code: "message-too-large",
-        hint: "messages carry ids; what is larger belongs into the store",
-      });
-    }
-    if (batch.length === BATCH_MESSAGES_MAX || batchBytes + bytes > MESSAGE_BYTES_MAX) {
-      batches.push(batch);
-      batch = [];
-      batchBytes = 0;
-    }
-    batch.push(text);
-    batchBytes += bytes;
-  }
-  return batch.length === 0 ? batches : [...batches, batch];
-};
-
 /** Sends one batch that fits; what the broker refused for its own reasons is tried again. */
 export const sendBatch = async (
   queue: Queue,
   texts: readonly string[],
   signal: AbortSignal,
+  attributes: Readonly<Record<string, string>> = {},
 ): Promise<void> => {
-  let entries = texts.map((text, index) => ({ Id: String(index), MessageBody: text }));
+  const MessageAttributes = Object.fromEntries(
+    Object.entries(attributes).map(([name, StringValue]) => [
+      name,
+      { DataType: "String", StringValue },
+    ]),
+  );
+  let entries = texts.map((text, index) => ({
+    Id: String(index),
+    MessageBody: text,
+    ...(Object.keys(attributes).length > 0 && { MessageAttributes }),
+  }));
   for (let attempt = 1; entries.length > 0; attempt += 1) {
     const { Failed = [] } = await callSqs(`send to ${queue.name}`, signal, (options) =>
       queue.client.send(

@@ -22,13 +22,17 @@ import { processesUsing } from "../adapters/open-files.ts";
 import { openStore } from "../adapters/open-store.ts";
 import { identifyProcess, systemProcesses } from "../adapters/process-identity.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
+import { rememberSnapshots } from "../adapters/remember-snapshots.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
+import type { Traces } from "../adapters/tracing/traces.ts";
 import type { Config } from "../functions/config.ts";
 import { containerName } from "../functions/container-names.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { CONTROL_QUEUE, nameQueues } from "../functions/messages.ts";
+import { createReportMemory } from "../functions/report-memory.ts";
 import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
+import { traceAttributes, traceControl } from "../functions/trace-ports.ts";
 import { createBackoff } from "./backoff.ts";
 import { createGateRegistry, type GateRegistry } from "./gate-registry.ts";
 import { listCaches } from "./keep-cache-budget.ts";
@@ -36,6 +40,7 @@ import { createLeaseKeeper, type LeaseKeeper } from "./lease-keeper.ts";
 import { meterVolumes } from "./meter-volumes.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 import { ensureGuard } from "./start-guard.ts";
+import { traceNode } from "./trace-node.ts";
 import { startVolumeThread, type VolumeThread } from "./volume-thread.ts";
 
 const VISIBILITY_TIMEOUT_S = 60;
@@ -56,19 +61,24 @@ export interface ConnectOptions {
   readonly metrics?: Metrics;
   /** Told of keys of the store and the queue that take others' place. */
   readonly onKeys?: (keys: KeyPair) => void;
+  readonly traces?: Traces | undefined;
 }
 
 /** The store, the records on it, and queues by name, created when they are first used. */
 export const connect = async (
   config: Config,
-  { workDirectory, log, metrics, onKeys }: ConnectOptions,
+  { workDirectory, log, metrics, traces, onKeys }: ConnectOptions,
 ): Promise<Connections> => {
   const opened = await openStore(config.store, { ...(onKeys !== undefined && { onKeys }) });
-  const store = metrics === undefined ? opened : meterStore(opened, metrics.storeCalled);
   const collectorStore =
     config.collector === null
       ? null
       : await openStore(config.collector, { ...(onKeys !== undefined && { onKeys }) });
+  const metered = meterStore(opened, (call) => {
+    metrics?.storeCalled(call);
+    traces?.storeCalled(call);
+  });
+  const store = rememberSnapshots(metered);
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
@@ -102,20 +112,24 @@ export const connect = async (
     return opening;
   };
   const git = createGitSource({ workDirectory: join(workDirectory, "git"), policy: config.git });
+  const control: ControlPorts = {
+    store,
+    ...(collectorStore !== null && { collectorStore }),
+    records,
+    git,
+    events: createEventSender(config.git),
+    nowMs,
+    newUuid: randomUUID,
+    log,
+    send: async (name, message, signal) => {
+      const attributes = traceAttributes(traces, message);
+      await sendMessage(await open(name, signal), message, signal, attributes);
+    },
+  };
   return {
     openQueue: open,
     spaces: connectSpaces(config, { store, nowMs, log }),
-    control: {
-      store,
-      ...(collectorStore !== null && { collectorStore }),
-      records,
-      git,
-      events: createEventSender(config.git),
-      nowMs,
-      newUuid: randomUUID,
-      log,
-      send: async (name, message, signal) => sendMessage(await open(name, signal), message, signal),
-    },
+    control: traces === undefined ? control : traceControl(control, traces),
   };
 };
 
@@ -129,8 +143,11 @@ export const connectNode = (
   readonly lease: LeaseKeeper;
 } => {
   const docker = connectDocker({ socketPath: config.node.dockerSocket });
-  const volumes = startVolumeThread(config.store, metrics.storeCalled);
-  const { store, records, nowMs, log } = control;
+  const { store, records, nowMs, log, traces } = control;
+  const volumes = startVolumeThread(config.store, (call) => {
+    metrics.storeCalled(call);
+    traces?.storeCalled(call);
+  });
   const gates = createGateRegistry(door);
   const newToken = () => randomBytes(TOKEN_BYTES).toString("hex");
   const lease = keepLease(config, { store, log, newToken }, gates);
@@ -153,6 +170,7 @@ export const connectNode = (
     cacheBudgetBytes: config.node.cacheBudgetBytes,
     locks: createKeyedLock(),
     copies: new Map(),
+    reports: createReportMemory(nowMs),
     warmings: new Map(),
     wrappingKeys: config.wrappingKeys,
     waitHealthy: (name, spec, timeoutMs, signal) =>
@@ -162,10 +180,11 @@ export const connectNode = (
     newToken,
     log,
   };
+  const traced = traces === undefined ? ports : traceNode(ports, traces);
   metrics.watchCaches(async () =>
     (await listCaches(ports)).reduce((sum, { bytes }) => sum + bytes, 0),
   );
-  return { ports, volumes, lease };
+  return { ports: traced, volumes, lease };
 };
 
 const keepLease = (

@@ -17,6 +17,7 @@ import { OBJECT_EVENTS_PATH } from "../functions/receive-object-events/receive-o
 import { expireKeys } from "../functions/spaces/manage-keys.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createHandler as createSweepHandler } from "../functions/sweep/handler.ts";
+import { traceRequest } from "../functions/trace-ports.ts";
 import { localContext } from "./local-context.ts";
 
 const CONCURRENCY = 4;
@@ -55,10 +56,12 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
     handler: withOperations(
       { store: ports.store, metrics: options.metrics, isStopping: () => signal.aborted },
       (event, context) => {
-        if (event.rawPath.startsWith(API_PREFIX)) return answerApi(event, context);
-        return event.rawPath.startsWith(OBJECT_EVENTS_PATH)
-          ? receiveObjectEvents(event, context)
-          : receivePush(event, context);
+        if (event.rawPath.startsWith(API_PREFIX)) {
+          return traceRequest(ports.traces, "api", () => answerApi(event, context));
+        }
+        if (event.rawPath.startsWith(OBJECT_EVENTS_PATH))
+          return receiveObjectEvents(event, context);
+        return traceRequest(ports.traces, "receive-git-push", () => receivePush(event, context));
       },
     ),
   });

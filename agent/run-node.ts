@@ -11,6 +11,7 @@ import { createHandler as createSnapshotHandler } from "../functions/snapshot-vo
 import { sqsBatch } from "../functions/sqs-batch.ts";
 import { createHandler as createStartHandler } from "../functions/start-containers/handler.ts";
 import { createHandler as createStopHandler } from "../functions/stop-containers/handler.ts";
+import { traceRecord, traceStep } from "../functions/trace-ports.ts";
 import { createWarmVolume } from "../functions/warm-volume/warm-volume.ts";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import { stepKind } from "../workflows/deploy/steps.ts";
@@ -77,11 +78,13 @@ export const createNodeAgent = (
     });
   const handleRecord = async (record: SQSRecord): Promise<void> => {
     const message = NodeMessage.parse(JSON.parse(record.body));
-    if (message.type === "node.hint") return look(message.project);
+    if (message.type === "node.hint") {
+      return traceRecord(ports.traces, "reconcile", record, () => look(message.project));
+    }
     if (message.type === "volume.measure") return measure(message, signal);
     if (message.type === "volume.warm") return warm(message, signal);
     watched.add(message.project);
-    await perform(message);
+    await perform(message, record);
     await look(message.project);
   };
   let session = ports.lease.session();
@@ -195,11 +198,13 @@ const createStepRunner = (ports: AgentPorts, signal: AbortSignal) => {
     }
   };
   const running = new Map<string, Promise<void>>();
-  return (message: StepMessage): Promise<void> => {
+  return (message: StepMessage, record: SQSRecord | null = null): Promise<void> => {
     const key = `${message.deployId} ${message.step}`;
     const known = running.get(key);
     if (known !== undefined) return known;
-    const run = invoke(message).finally(() => running.delete(key));
+    const run = traceStep(ports, message, record, () => invoke(message)).finally(() =>
+      running.delete(key),
+    );
     running.set(key, run);
     return run;
   };

@@ -2,9 +2,11 @@
 import type { KeyPair } from "../adapters/live-keys.ts";
 import { createLogger } from "../adapters/log.ts";
 import { createMetrics, type Metrics } from "../adapters/metrics.ts";
+import { openTraces } from "../adapters/tracing/open-traces.ts";
 import { type Connections, connect } from "../agent/connect.ts";
 import type { Config } from "../functions/config.ts";
 import { writingsOf } from "../functions/project-keys.ts";
+import { VERSION } from "./version.ts";
 
 export interface ProcessConnections extends Connections {
   /** What passed through them. */
@@ -33,5 +35,11 @@ export const openConnections = async (
       ].filter((s) => s !== ""),
   });
   const metrics = createMetrics();
-  return { ...(await connect(config, { workDirectory, log, metrics, onKeys })), metrics };
+  const traces = await openTraces(config.traces, {
+    service: "bagage",
+    version: VERSION,
+    instance: config.node.id,
+  });
+  const options = { workDirectory, log, metrics, traces, onKeys };
+  return { ...(await connect(config, options)), metrics };
 };

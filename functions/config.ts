@@ -7,11 +7,13 @@ import * as z from "zod";
 import type { CaddySettings } from "../adapters/caddy-config.ts";
 import type { KeyFiles } from "../adapters/live-keys.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
+import type { TraceSettings } from "../adapters/tracing/open-traces.ts";
 import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
 import { QUEUE_PREFIX } from "./messages.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
 import { ConfigError, keyFilesOf, withFiles } from "./setting-files.ts";
+import { TraceEnvironment, traceSettings } from "./trace-settings.ts";
 
 const list = z.string().transform((text) =>
   text
@@ -145,6 +147,7 @@ const Environment = z.object({
     .regex(/^(?:http:\/\/.+|unix:\/.+)$/, "http://host:port or unix:/path")
     .default("http://127.0.0.1:2019"),
   BAGAGE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
+  ...TraceEnvironment.shape,
   /** Seconds between two sweeps: the delay that a lost message costs. */
   BAGAGE_SWEEP_S: z.coerce.number().int().min(1).max(3_600).default(15),
 });
@@ -216,6 +219,7 @@ export interface Config {
   };
   readonly wrappingKeys: WrappingKeys;
   readonly logLevel: string;
+  readonly traces: TraceSettings;
   readonly sweepMs: number;
 }
 
@@ -294,6 +298,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
     },
     wrappingKeys: e.BAGAGE_KEY,
     logLevel: e.BAGAGE_LOG_LEVEL,
+    traces: traceSettings(e),
     sweepMs: e.BAGAGE_SWEEP_S * 1_000,
   };
 };

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { EventSender } from "../adapters/event-sender.ts";
 import type { ProjectRecords } from "../adapters/project-records.ts";
+import type { Traces } from "../adapters/tracing/traces.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import type { CommitId } from "../workflows/ids.ts";
 
@@ -39,4 +40,6 @@ export interface ControlPorts {
   readonly nowMs: () => number;
   readonly newUuid: () => string;
   readonly log: Logger;
+  /** Absent: nobody wants traces. */
+  readonly traces?: Traces | undefined;
 }

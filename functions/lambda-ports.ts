@@ -9,13 +9,17 @@ import { createEventSender } from "../adapters/event-sender.ts";
 import { createGitOverHttp } from "../adapters/git-over-http.ts";
 import { createLiveKeys, type LiveKeys } from "../adapters/live-keys.ts";
 import { createLogger } from "../adapters/log.ts";
+import { meterStore } from "../adapters/meter-store.ts";
 import { openStore } from "../adapters/open-store.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
+import { rememberSnapshots } from "../adapters/remember-snapshots.ts";
 import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.ts";
+import { openTraces } from "../adapters/tracing/open-traces.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { ControlPorts } from "./control-ports.ts";
 import { nameQueues } from "./messages.ts";
 import { writingsOf } from "./project-keys.ts";
+import { traceAttributes, traceControl } from "./trace-ports.ts";
 
 /** `BAGAGE_S3_SECRET_KEY_PARAMETER=/bagage/prod/secret` names where the value of the rest is. */
 const PARAMETER_SUFFIX = "_PARAMETER";
@@ -55,7 +59,16 @@ export const openLambda = async (
   const config = readConfig(await fetchParameters(environment));
   const held = new Set<string>();
   const keys = parameterKeys(environment, config, held);
-  const store = await openStore(config.store, { ...(keys !== undefined && { keys }) });
+  const traces = await openTraces(config.traces, {
+    service: environment["AWS_LAMBDA_FUNCTION_NAME"] ?? "bagage",
+    version: environment["AWS_LAMBDA_FUNCTION_VERSION"] ?? "",
+    instance: environment["AWS_LAMBDA_LOG_STREAM_NAME"] ?? "",
+    flushesAtOnce: true,
+  });
+  const opened = await openStore(config.store, { ...(keys !== undefined && { keys }) });
+  const store = rememberSnapshots(
+    traces === undefined ? opened : meterStore(opened, (call) => traces.storeCalled(call)),
+  );
   const nowMs = () => systemClock.nowMs();
   const { endpoint, region, credentials, queuePrefix } = config.sqs;
   const nameQueue = nameQueues(queuePrefix);
@@ -79,7 +92,10 @@ export const openLambda = async (
     }),
     records: openProjectRecords({ store, nowMs, newUuid: randomUUID }),
     git: createGitOverHttp({ policy: config.git }),
-    send: async (name, message, signal) => sendMessage(await open(name, signal), message, signal),
+    send: async (name, message, signal) => {
+      const attributes = traceAttributes(traces, message);
+      await sendMessage(await open(name, signal), message, signal, attributes);
+    },
     events: createEventSender(config.git),
     nowMs,
     newUuid: randomUUID,
@@ -92,7 +108,7 @@ export const openLambda = async (
         ),
     }),
   };
-  return { config, ports };
+  return { config, ports: traces === undefined ? ports : traceControl(ports, traces) };
 };
 
 /** A key that was replaced in the Parameter Store is used after so long, or once the old one is refused. */

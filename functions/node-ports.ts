@@ -7,6 +7,7 @@ import type { KeyedLock } from "../adapters/keyed-lock.ts";
 import type { NodeDisk } from "../adapters/node-disk.ts";
 import type { DirectoryUser } from "../adapters/open-files.ts";
 import type { ProjectRecords } from "../adapters/project-records.ts";
+import type { Traces } from "../adapters/tracing/traces.ts";
 import type { HydrateResult } from "../volume/hydrate/hydrate.ts";
 import type { Measure, MeasureRequest } from "../volume/measure.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
@@ -21,6 +22,7 @@ import type {
   VolumeName,
 } from "../workflows/ids.ts";
 import type { WrappingKeys } from "./project-keys.ts";
+import type { ReportMemory } from "./report-memory.ts";
 
 /** How far the engine is with one volume. */
 export interface VolumeProgress {
@@ -142,4 +144,8 @@ export interface NodePorts {
   /** Letters and digits for keys that are never used twice. */
   readonly newToken: () => string;
   readonly log: Logger;
+  /** Absent: the store is asked each time. */
+  readonly reports?: ReportMemory;
+  /** Absent: nobody wants traces. */
+  readonly traces?: Traces | undefined;
 }

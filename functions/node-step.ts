@@ -37,19 +37,25 @@ export const runStep = async (
 ): Promise<void> => {
   const { project, deployId, step } = message;
   const key = reportKey(project, deployId, step, ports.node);
+  const { reports } = ports;
+  const stands = async (): Promise<boolean> => (await ports.store.head(key, signal)) !== null;
+  const mayStand = async ({ phase }: Deploy): Promise<boolean> =>
+    reports?.mayStand(key, phase.sinceMs) === true && (await stands());
   // Asked for at once: a report that comes meanwhile only makes the step run in vain.
   const [work, standing] = await Promise.all([
     findWork(ports, message, signal),
-    ports.store.head(key, signal),
+    reports === undefined && stands(),
   ]);
   if (work === null) return;
-  if (standing === null) {
+  const isReported = standing || (await mayStand(work.deploy));
+  if (!isReported) {
     const began = ports.nowMs();
     const progress = openStepProgress(ports, message, signal);
     const report = await performOrFail(ports, { ...work, progress }, perform, signal).finally(
       progress.stop,
     );
     await writeReport(ports, key, { ...report, project, deployId, step, node: ports.node }, signal);
+    ports.reports?.written(key);
     const { phase } = work.deploy;
     ports.log.info(
       {

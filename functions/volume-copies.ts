@@ -7,7 +7,7 @@ import { readSnapshot } from "../volume/snapshot.ts";
 import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
 import { findOwnCopy } from "../workflows/node/own-copy.ts";
-import type { HydrateSummary } from "../workflows/record.ts";
+import type { HydrateSummary, VolumeState } from "../workflows/record.ts";
 import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
 import { unwrapKeys } from "./project-keys.ts";
 
@@ -28,6 +28,8 @@ export interface StageTarget {
   readonly project: ProjectId;
   readonly volume: VolumeName;
   readonly snapshotId: SnapshotId;
+  /** The size of it, where the record knows; it is read otherwise. */
+  readonly bytes?: number | undefined;
   /**
    * Tells the sealed copies that are only a cache, and may be changed in place. A record that was read
    * long ago does not know what the node has sealed since: that is never one.
@@ -134,18 +136,13 @@ const findBase = async (
 
 const checkSpace = async (
   ports: NodePorts,
-  { project, volume, snapshotId, keys }: StageTarget,
+  target: StageTarget,
   signal: AbortSignal,
 ): Promise<void> => {
-  const prefix = volumePrefix(project, volume);
-  const snapshot = await readSnapshot({ store: ports.store, prefix, snapshotId, keys }, signal);
-  if (snapshot === null) {
-    throw new TerminalError(`the store has no snapshot ${snapshotId}`, {
-      code: "snapshot-missing",
-    });
-  }
+  const { project, volume } = target;
+  const bytes = target.bytes ?? (await readBytes(ports, target, signal));
   const there = (await ports.disk.readMarker(ports.disk.stagingPath(project, volume)))?.bytes ?? 0;
-  const needed = snapshot.bytes - there + DISK_RESERVE_BYTES;
+  const needed = bytes - there + DISK_RESERVE_BYTES;
   const free = await ports.disk.freeBytes();
   if (needed > free) {
     throw new TerminalError(
@@ -154,6 +151,23 @@ const checkSpace = async (
     );
   }
 };
+
+const readBytes = async (
+  { store }: NodePorts,
+  { project, volume, snapshotId, keys }: StageTarget,
+  signal: AbortSignal,
+): Promise<number> => {
+  const prefix = volumePrefix(project, volume);
+  const snapshot = await readSnapshot({ store, prefix, snapshotId, keys }, signal);
+  if (snapshot !== null) return snapshot.bytes;
+  throw new TerminalError(`the store has no snapshot ${snapshotId}`, { code: "snapshot-missing" });
+};
+
+/** As the record has it; undefined: it has only the snapshot's name. */
+export const knownBytes = (
+  volume: Pick<VolumeState, "snapshots"> | undefined,
+  snapshotId: SnapshotId,
+): number | undefined => volume?.snapshots.find(({ id }) => id === snapshotId)?.bytes;
 
 export interface Materialised {
   /** The live copy. */
@@ -209,8 +223,9 @@ const stageAsOwner = async (
   const { project } = target;
   const loaded = await ports.records.load(project, signal);
   const keys = loaded === null ? NO_KEYS : unwrapKeys(ports.wrappingKeys, loaded.state);
+  const bytes = knownBytes(loaded?.state.volumes[target.volume], target.snapshotId);
   return ports.locks.run(`stage ${project}`, () =>
-    stage(ports, { ...target, isCache: noCache, keys }, signal),
+    stage(ports, { ...target, bytes, isCache: noCache, keys }, signal),
   );
 };
 

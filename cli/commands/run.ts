@@ -7,6 +7,7 @@ import { openDoor } from "../../adapters/door.ts";
 import { startEmbeddedQueue } from "../../adapters/embedded-queue.ts";
 import { acquireFileLock } from "../../adapters/file-lock.ts";
 import { consumeQueue } from "../../adapters/sqs-consumer.ts";
+import type { Traces } from "../../adapters/tracing/traces.ts";
 import { type Connections, connectNode } from "../../agent/connect.ts";
 import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { runControl } from "../../agent/run-control.ts";
@@ -43,12 +44,16 @@ const refuseLyingStore = async ({ control }: Connections, signal: AbortSignal): 
   assertStoreFit(await probeStore(place, signal));
 };
 
+/** A collector that is away keeps nobody from ending. */
+const flush = (traces: Traces | undefined): Promise<void> | undefined =>
+  traces?.flush().catch(() => undefined);
+
 const runControlPart = async (
   config: Config,
   connections: ProcessConnections,
   signal: AbortSignal,
 ) => {
-  const { log } = connections.control;
+  const { log, traces } = connections.control;
   await runControl(
     {
       ports: connections.control,
@@ -63,7 +68,7 @@ const runControlPart = async (
       onListening: (url) => log.info({ url, version: VERSION }, "serve.listening"),
     },
     signal,
-  );
+  ).finally(() => flush(traces));
 };
 
 const runNodePart = async (
@@ -113,6 +118,7 @@ const runNodePart = async (
     await ports.gates.closeAll();
     await answering?.close();
     await volumes.stop();
+    await flush(ports.traces);
     await lock.release();
   }
 };

@@ -3,6 +3,7 @@ import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import type { ControlPorts } from "../control-ports.ts";
 import { sqsBatch } from "../sqs-batch.ts";
+import { traceRecord } from "../trace-ports.ts";
 import { createHandleControlMessage } from "./handle-control-message.ts";
 
 /** `processSignal` ends the work with its process; Lambda's own time-out ends it too. */
@@ -13,7 +14,10 @@ export const createHandler = (
   const handleMessage = createHandleControlMessage(ports);
   return middy<SQSEvent, SQSBatchResponse>().handler((event, _context, { signal }) =>
     sqsBatch(
-      (record) => handleMessage(record, AbortSignal.any([signal, processSignal])),
+      (record) =>
+        traceRecord(ports.traces, "advance-deploy", record, () =>
+          handleMessage(record, AbortSignal.any([signal, processSignal])),
+        ),
       (error) => ports.log.error({ err: error }, "message.failed"),
     )(event),
   );

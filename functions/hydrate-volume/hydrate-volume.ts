@@ -18,7 +18,7 @@ import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
 import { unwrapKeys } from "../project-keys.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
 import { findSpace, spaceCredentials } from "../spaces/space.ts";
-import { noCache, type StageTarget, stage } from "../volume-copies.ts";
+import { knownBytes, noCache, type StageTarget, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
   (ports: NodePorts) =>
@@ -86,7 +86,8 @@ const stageVolumes = async (
     if (snapshotId === null) continue;
     const isCache = cachesOf(work.state.volumes[name], move, ports.node);
     const onProgress = work.progress.forVolume(name);
-    const target = { project, volume: name, snapshotId, isCache, keys, onProgress };
+    const bytes = knownBytes(work.state.volumes[name], snapshotId);
+    const target = { project, volume: name, snapshotId, bytes, isCache, keys, onProgress };
     const summary = await stage(ports, target, signal);
     volumes[name] = { hydrate: summary };
     ports.log.info(

@@ -3,6 +3,7 @@ import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { VolumePublish } from "../messages.ts";
 import { sqsBatch } from "../sqs-batch.ts";
+import { traceRecord } from "../trace-ports.ts";
 import type { PublishPorts } from "./publish-turn.ts";
 import { publishVolume } from "./publish-volume.ts";
 
@@ -12,10 +13,11 @@ export const createHandler = (
 ) =>
   middy<SQSEvent, SQSBatchResponse>().handler((event, _context, { signal }) =>
     sqsBatch(
-      async (record) => {
-        const { project, volume } = VolumePublish.parse(JSON.parse(record.body));
-        await publishVolume(ports, project, volume, AbortSignal.any([signal, processSignal]));
-      },
+      (record) =>
+        traceRecord(ports.traces, "publish-volume", record, async () => {
+          const { project, volume } = VolumePublish.parse(JSON.parse(record.body));
+          await publishVolume(ports, project, volume, AbortSignal.any([signal, processSignal]));
+        }),
       (error) => ports.log.error({ err: error }, "publish.failed"),
     )(event),
   );

@@ -1,5 +1,6 @@
 import { afterAll } from "vitest";
 import { attachOrStartLab } from "../../infra/lab/lab.ts";
+import { describeAttributes } from "./queue-attributes.ts";
 import { describeQueue } from "./queue-suite.ts";
 
 const lab = await attachOrStartLab(
@@ -9,8 +10,10 @@ const lab = await attachOrStartLab(
 );
 afterAll(() => lab.stop(AbortSignal.timeout(60_000)));
 
-describeQueue(() => {
+const settings = () => {
   if (lab.sqs === undefined) throw new Error("the lab has no broker");
   const { endpoint, region, accessKeyId, secretAccessKey } = lab.sqs;
   return { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-});
+};
+describeQueue(settings);
+describeAttributes(settings);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EmbeddedQueue, startEmbeddedQueue } from "../../adapters/embedded-queue.ts";
 import { connectSqs, openQueue, sendMessages } from "../../adapters/sqs.ts";
 import { receiveMessages } from "../../adapters/sqs-messages.ts";
+import { describeAttributes } from "./queue-attributes.ts";
 import { describeQueue } from "./queue-suite.ts";
 
 const signal = AbortSignal.timeout(110_000);
@@ -16,10 +17,12 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-describeQueue(() => {
+const settings = () => {
   if (server === null) throw new Error("not started");
   return server;
-});
+};
+describeQueue(settings);
+describeAttributes(settings);
 
 test("queues and messages survive a restart, deleted ones stay deleted", async () => {
   const directory = await mkdtemp(join(tmpdir(), "embedded-queue-"));

@@ -1,5 +1,6 @@
 /** The main job on real parts: pushes move a container and its volume, or leave all as it was. */
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
@@ -11,6 +12,7 @@ import {
   type Scene,
   type SceneOptions,
 } from "./deploy-scene.ts";
+import { checkTrace } from "./trace-file.ts";
 
 const signal = AbortSignal.timeout(900_000);
 let lab: Lab;
@@ -19,6 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => lab.stop(signal));
 
+const traceFile = (store: string) => join(lab.directory, `traces-${store}-${process.pid}.jsonl`);
 const token = () => randomBytes(3).toString("hex");
 
 const variants: readonly (Pick<SceneOptions, "store" | "queue"> & { port: number })[] = [
@@ -30,7 +33,8 @@ describe.each(variants)("on $store with $queue", ({ store, queue, port }) => {
   let scene: Scene;
   const at = (node: number) => `http://${lab.nodes[node]?.address}:${port}`;
   beforeAll(async () => {
-    scene = await openScene(lab, { name: `move-${store}-${token()}`, store, queue });
+    const environment = { BAGAGE_TRACES_PATH: traceFile(store) };
+    scene = await openScene(lab, { name: `move-${store}-${token()}`, store, queue, environment });
   });
   afterAll(() => scene?.close());
 
@@ -57,6 +61,7 @@ describe.each(variants)("on $store with $queue", ({ store, queue, port }) => {
     expect(volume?.hydrated?.digest).toBe(volume?.sealed?.digest);
     expect(volume?.sealed?.stopped).toBe("clean");
     expect(ended.gapMs).toBeGreaterThan(0);
+    await checkTrace(traceFile(store), scene.project, ended);
   });
 
   test("an unhealthy version is rolled back: the old one serves, its data identical", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BATCH_MESSAGES_MAX, encodeBody, MESSAGE_BYTES_MAX, splitBatches } from "./sqs.ts";
+import { BATCH_MESSAGES_MAX, encodeBody, MESSAGE_BYTES_MAX, splitBatches } from "./sqs-batches.ts";
 
 test("batches keep the order, lose nothing, and fit what one call takes", () => {
   const text = fc.oneof(
