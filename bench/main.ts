@@ -13,6 +13,7 @@ import { writeReport } from "./report.ts";
 /** By name; each is loaded only when it is asked for. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   engine: async () => (await import("./engine.ts")).engineBench,
+  control: async () => (await import("./control.ts")).controlBench,
   gap: async () => (await import("./gap.ts")).gapBench,
   postgres: async () => (await import("./postgres.ts")).postgresBench,
   lazy: async () => (await import("./lazy.ts")).lazyBench,

@@ -1,0 +1,175 @@
+/** Projects of the control benchmark, and their moves: asked for at once, awaited to the last. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import pLimit from "p-limit";
+import { openStore } from "../../adapters/open-store.ts";
+import { openProjectRecords } from "../../adapters/project-records.ts";
+import {
+  connectSqs,
+  countMessages,
+  openQueue,
+  type Queue,
+  sendMessages,
+} from "../../adapters/sqs.ts";
+import { readConfig } from "../../functions/config.ts";
+import { CONTROL_QUEUE, type DeployRequested, nameQueues } from "../../functions/messages.ts";
+import { addProject } from "../../functions/projects.ts";
+import { deployIdOf } from "../../functions/request-deploy.ts";
+import { createRepository } from "../../infra/lab/repository.ts";
+import { NodeId, ProjectId } from "../../workflows/ids.ts";
+import { summariseWaits } from "../percentiles.ts";
+import { countsSince, type Ended, type Fleet, type FleetCounts } from "./fleet.ts";
+
+/** What came of so many moves. */
+export interface Wave {
+  readonly elapsedMs: number;
+  /** Of the control path: a deploy less its data work. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly counts: FleetCounts;
+}
+
+export interface Deploys {
+  /** Adds projects until there are so many, each deployed once. */
+  add(projects: number): Promise<void>;
+  /** Moves the first so many to their next node, all at once. */
+  moveAll(projects: number): Promise<Wave>;
+  /** Deploys the first one so often, one after the other: to its next node each time, or where it is. */
+  deployOne(times: number, to: "next" | "same"): Promise<Wave>;
+}
+
+const FILE = `web:
+    image: app
+    volumes:
+    - name: data
+      path: /data
+`;
+const ADD_CONCURRENCY = 8;
+const DEPLOYS_TIMEOUT_MS = 600_000;
+const POLL_MS = 250;
+const QUIET_LOOKS = 4;
+
+interface Project {
+  readonly id: ProjectId;
+  deploys: number;
+  /** Of its node. */
+  place: number;
+}
+
+export const openDeploys = async (fleet: Fleet, signal: AbortSignal): Promise<Deploys> => {
+  const config = readConfig(fleet.installation.environment);
+  const store = await openStore(config.store);
+  const ports = {
+    store,
+    records: openProjectRecords({ store, nowMs: Date.now, newUuid: randomUUID }),
+  };
+  const { endpoint, region, credentials } = config.sqs;
+  const client = connectSqs({
+    region,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials !== undefined && { credentials }),
+  });
+  const queue = await openQueue(
+    { client, queue: nameQueues(config.sqs.queuePrefix)(CONTROL_QUEUE) },
+    signal,
+  );
+  const repository = await createRepository(`${fleet.installation.directory}/git`, null);
+  await repository.push({ Deliverous: FILE }, "One");
+  const projects: Project[] = [];
+  const ended = new Map<string, Ended>();
+  fleet.onEnded((end) => ended.set(end.deployId, end));
+
+  const deploy = (moving: readonly Project[], to: "next" | "same") =>
+    deployAll({ fleet, queue, ended }, { moving, to }, signal);
+  const measured = async (work: () => Promise<number[]>): Promise<Wave> => {
+    const before = await fleet.counts();
+    const began = Date.now();
+    const waits = await work();
+    const elapsedMs = Date.now() - began;
+    await settle(queue, signal);
+    const counts = countsSince(before, await fleet.counts());
+    const { p50Ms, p99Ms } = summariseWaits(waits);
+    return { elapsedMs, p50Ms, p99Ms, counts };
+  };
+  return {
+    add: async (wanted) => {
+      const limit = pLimit(ADD_CONCURRENCY);
+      const added: Project[] = [];
+      for (let index = projects.length; index < wanted; index += 1) {
+        added.push({ id: ProjectId.parse(`p${index}`), deploys: 0, place: index });
+      }
+      const settings = { repository: repository.url, ref: "refs/heads/main", file: "Deliverous" };
+      await Promise.all(
+        added.map(({ id }) =>
+          limit(() =>
+            addProject(ports, id, { ...settings, nodes: [], constraints: [] }, undefined, signal),
+          ),
+        ),
+      );
+      projects.push(...added);
+      await deploy(added, "next");
+      await settle(queue, signal);
+    },
+    moveAll: (count) => measured(() => deploy(projects.slice(0, count), "next")),
+    deployOne: (times, to) =>
+      measured(async () => {
+        const paths: number[] = [];
+        for (let n = 0; n < times; n += 1) {
+          paths.push(...(await deploy(projects.slice(0, 1), to)));
+        }
+        return paths;
+      }),
+  };
+};
+
+interface Running {
+  readonly fleet: Fleet;
+  readonly queue: Queue;
+  readonly ended: Map<string, Ended>;
+}
+
+/** Asks for a deploy of each, and waits until all have ended and nothing is left to be done. */
+const deployAll = async (
+  { fleet, queue, ended }: Running,
+  { moving, to }: { readonly moving: readonly Project[]; readonly to: "next" | "same" },
+  signal: AbortSignal,
+): Promise<number[]> => {
+  const sentAtMs = Date.now();
+  const requests = moving.map((project): DeployRequested => {
+    project.deploys += 1;
+    if (to === "next") project.place += 1;
+    const target = fleet.nodes[project.place % fleet.nodes.length] ?? "";
+    return {
+      ...{ type: "deploy.requested", version: 1, project: project.id, id: `${project.deploys}` },
+      ...{ target: NodeId.parse(target), force: true, restore: {} },
+      ...{ acceptLoss: false, allowLongerPause: false, take: [] },
+    };
+  });
+  await sendMessages(queue, requests, signal);
+  const waiting = new Set(
+    requests.map(({ project, id }) => deployIdOf(project, `queue.${id}`) as string),
+  );
+  const paths: number[] = [];
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEPLOYS_TIMEOUT_MS)]);
+  while (waiting.size > 0) {
+    for (const id of waiting) {
+      const end = ended.get(id);
+      if (end === undefined) continue;
+      if (end.result !== "deployed") throw new Error(`${end.project}: ${end.result}`);
+      paths.push(end.endedAtMs - sentAtMs - end.dataMs);
+      waiting.delete(id);
+      ended.delete(id);
+    }
+    if (waiting.size > 0) await delay(POLL_MS / 10, undefined, { signal: deadline });
+  }
+  return paths;
+};
+
+/** Receipts, garbage and hints of a deploy come after its end; they are counted, too. */
+const settle = async (queue: Queue, signal: AbortSignal): Promise<void> => {
+  for (let quiet = 0; quiet < QUIET_LOOKS; ) {
+    await delay(POLL_MS, undefined, { signal });
+    const { visible, inFlight } = await countMessages(queue, signal);
+    quiet = visible + inFlight === 0 ? quiet + 1 : 0;
+  }
+};
