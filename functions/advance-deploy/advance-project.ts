@@ -3,6 +3,7 @@
  * what is outstanding. Safe to run at any time, any number of times, in several processes at once:
  * the record's chain lets one of them win, and the others look again.
  */
+import type { LoadedRecord } from "../../adapters/project-records.ts";
 import { pendingKey } from "../../adapters/store-keys.ts";
 import { ConflictError, TerminalError } from "../../volume/errors.ts";
 import { decide } from "../../workflows/deploy/decide.ts";
@@ -63,10 +64,16 @@ export const advanceProject = async (
   request: AdvanceRequest,
   signal: AbortSignal,
 ): Promise<AdvanceResult> => {
+  const glance: Glance = { saved: null, unreported: new Set() };
   let first: AdvanceRequest | null = request;
   let refusal: AdvanceResult["refusal"] = null;
   for (let pass = 0; pass < PASSES_MAX; pass += 1) {
-    const round: Round = await advanceOnce(ports, request.project, first, signal);
+    const round: Round = await advanceOnce(
+      ports,
+      request.project,
+      { request: first, glance },
+      signal,
+    );
     refusal = round.refusal ?? refusal;
     if (round.kind === "settled") {
       if (request.resend) await sendDuties(ports, duties(round.state), signal);
@@ -82,6 +89,14 @@ export const advanceProject = async (
   throw new TerminalError(`project ${request.project} does not settle`, { code: "never-settles" });
 };
 
+/** What one call knows already, and so need not ask the store again from pass to pass. */
+interface Glance {
+  /** The newest revision, while it is our own: whoever wrote a later one takes it from there. */
+  saved: LoadedRecord | null;
+  /** Steps whose report was looked for, or which nobody could know of before that revision. */
+  readonly unreported: Set<string>;
+}
+
 interface Round {
   readonly kind: "moved" | "settled";
   readonly rev: Revision;
@@ -93,18 +108,19 @@ interface Round {
 const advanceOnce = async (
   ports: ControlPorts,
   project: ProjectId,
-  request: AdvanceRequest | null,
+  { request, glance }: { readonly request: AdvanceRequest | null; readonly glance: Glance },
   signal: AbortSignal,
 ): Promise<Round> => {
   for (let conflict = 0; conflict < CONFLICTS_MAX; conflict += 1) {
-    const loaded = await ports.records.load(project, signal);
+    const loaded = glance.saved ?? (await ports.records.load(project, signal));
+    glance.saved = null;
     if (loaded === null) {
       throw new TerminalError(`no project ${project}`, {
         code: "unknown-project",
         hint: `bagage project add ${project}`,
       });
     }
-    const folded = await foldInputs(ports, loaded.state, request, signal);
+    const folded = await foldInputs(ports, loaded.state, { request, glance }, signal);
     if (folded.state === loaded.state) {
       const { rev, state } = loaded;
       return { kind: "settled", rev, state, refusal: folded.refusal };
@@ -113,14 +129,16 @@ const advanceOnce = async (
     try {
       await putMark(ports, loaded.state, { state: folded.state, rev }, signal);
       await markRouted(ports, loaded.state, folded.state, signal);
-      await ports.records.save(project, loaded, folded.state, signal);
+      glance.saved = await ports.records.save(project, loaded, folded.state, signal);
       for (const { type, data } of folded.events) ports.log.info({ ...data, rev }, type);
     } catch (error) {
       if (error instanceof ConflictError) continue;
       throw error;
     }
     // First of all: somebody may be waiting for these without a container.
-    await sendDuties(ports, findNewDuties(loaded.state, folded.state), signal);
+    const owed = findNewDuties(loaded.state, folded.state);
+    for (const duty of owed) if (duty.kind === "step") glance.unreported.add(dutyName(duty));
+    await sendDuties(ports, owed, signal);
     await hintNodes(ports, loaded.state, folded.state, signal);
     await hintOwners(ports, loaded.state, folded.state, signal);
     await hintStandbys(ports, loaded.state, folded.state, signal);
@@ -143,7 +161,7 @@ interface Folded {
 const foldInputs = async (
   ports: ControlPorts,
   start: ProjectState,
-  request: AdvanceRequest | null,
+  { request, glance }: { readonly request: AdvanceRequest | null; readonly glance: Glance },
   signal: AbortSignal,
 ): Promise<Folded> => {
   let state = start;
@@ -171,7 +189,11 @@ const foldInputs = async (
       fold(await claimHosts(ports, state, resolved, signal));
     }
     if (duty.kind === "replace") fold(await replaceAgain(ports, duty, signal));
-    if (duty.kind === "step") fold(await readReport(ports, duty, state, signal));
+    if (duty.kind === "step" && !glance.unreported.has(dutyName(duty))) {
+      const report = await readReport(ports, duty, state, signal);
+      if (report === null) glance.unreported.add(dutyName(duty));
+      fold(report);
+    }
     if (duty.kind === "archive") fold(await archive(ports, state, duty, signal));
   }
   fold({ type: "time.passed", nowMs: ports.nowMs() });
