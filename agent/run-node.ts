@@ -29,8 +29,9 @@ import { createBranchTeller } from "./tell-branches.ts";
 import { createBranchTender } from "./tend-branches.ts";
 import { createCacheTender } from "./tend-caches.ts";
 import { createStandbyTender } from "./tend-standbys.ts";
+import { createWatchList } from "./watch-list.ts";
 
-/** A project in a deploy is looked at this often, should its messages be lost. */
+/** A project in a deploy is looked at so soon, and then more rarely, should its messages be lost. */
 const WATCH_EVERY_MS = 2_000;
 
 export interface NodeAgent {
@@ -53,7 +54,7 @@ export const createNodeAgent = (
   const caches = createCacheTender(ports);
   const branches = createBranchTeller(ports);
   const asked = createBranchTender(ports);
-  const watched = new Set<ProjectId>();
+  const watched = createWatchList();
   const keeper = createSnapshotKeeper(ports, signal);
   const look = async (project: ProjectId): Promise<void> => {
     const state = await reconcileProject(ports, project, signal);
@@ -68,24 +69,25 @@ export const createNodeAgent = (
     }
     const isWarm = standbys.tend(state, signal);
     const isTold = (await branches.tell(state, signal)) && (await asked.tend(state, signal));
-    if (isWarm && isTold && isSettled(ports, state)) watched.delete(project);
-    else watched.add(project);
+    if (isWarm && isTold && isSettled(ports, state)) watched.drop(project);
+    else watched.keep(project);
   };
   const lookSafely = (project: ProjectId): Promise<void> =>
     look(project).catch((error: unknown) => {
-      watched.add(project);
+      watched.keep(project);
       if (!signal.aborted) ports.log.error({ project, err: error }, "project.unreachable");
     });
   const handleRecord = async (record: SQSRecord): Promise<void> => {
     const message = NodeMessage.parse(JSON.parse(record.body));
     if (message.type === "node.hint") {
+      watched.touch(message.project);
       return traceRecord(ports.traces, "reconcile", record, () => look(message.project));
     }
     if (message.type === "volume.measure") return measure(message, signal);
     if (message.type === "volume.warm") return warm(message, signal);
-    watched.add(message.project);
+    // No look now: the record knows nothing of the result yet, and what it says next comes by itself.
+    watched.touch(message.project);
     await perform(message, record);
-    await look(message.project);
   };
   let session = ports.lease.session();
   const watch = async (): Promise<void> => {
@@ -93,16 +95,16 @@ export const createNodeAgent = (
       await sleep(WATCH_EVERY_MS, signal);
       if (session !== ports.lease.session()) {
         session = ports.lease.session();
-        for (const project of await findProjects(ports, signal)) watched.add(project);
+        for (const project of await findProjects(ports, signal)) watched.touch(project);
       }
-      await Promise.all([...watched].map(lookSafely));
+      await Promise.all(watched.takeDue().map(lookSafely));
     }
   };
   const watchContainers = async (): Promise<void> => {
     for await (const event of ports.docker.events(nodeLabels(ports.node), signal)) {
       const ours = parseLabels(event.labels);
       if (event.action !== "die" || ours === null) continue;
-      watched.add(ours.project);
+      watched.touch(ours.project);
       void lookSafely(ours.project);
     }
   };
