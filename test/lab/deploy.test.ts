@@ -85,7 +85,11 @@ describe.each(variants)("on $store with $queue", ({ store, queue, port }) => {
       { Deliverous: appFile({ tag: "2", node: "x", port }) },
       "B",
     );
-    expect((await scene.ended(b.commit)).result).toBe("deployed");
+    // Whoever asks for a commit that another request brings already is told so at once.
+    const deployed = await scene.until(`the deploy of ${b.commit}`, ({ history }) =>
+      history.find((ended) => ended.commit === b.commit && ended.result !== "unchanged"),
+    );
+    expect(deployed.result).toBe("deployed");
     const { history, commit } = await scene.state();
     expect(commit).toBe(b.commit);
     expect(
