@@ -24,6 +24,8 @@ export interface ChaosSite {
 
 export interface Struck {
   readonly what: string;
+  /** Held at least so long. */
+  readonly heldMs?: number;
   heal(): Promise<void>;
 }
 
@@ -103,6 +105,11 @@ const unplug: Strike = async (site) => {
   return { what: node.name, heal: () => node.setLink("up", site.signal) };
 };
 
+/** For longer than its lease, and than others wait for it. */
+const LOST_MS = 25_000;
+
+const loseNode: Strike = async (site) => ({ ...(await unplug(site)), heldMs: LOST_MS });
+
 const cutFromStore: Strike = async (site) => {
   const node = pickNode(site);
   const { hostname } = new URL(site.lab.s3?.endpoints[0] ?? "");
@@ -141,3 +148,6 @@ export const FAULTS: Readonly<Record<string, Strike>> = {
   "disk of a node full": fillDisk,
   "clock of an agent jumps": jumpClock,
 };
+
+/** For volumes that may go on without their node. */
+export const LOSSES: Readonly<Record<string, Strike>> = { "node lost for 25 s": loseNode };

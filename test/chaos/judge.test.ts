@@ -12,7 +12,7 @@ const acks = [ack(1, "a"), ack(2, "a"), ack(4, "b")];
 test("a run in which all is well", () => {
   expect(judge(acks, [], log)).toEqual({
     acknowledged: 3,
-    ...{ lost: [], repeated: [], disordered: [], overlaps: [] },
+    ...{ lost: [], aside: [], repeated: [], disordered: [], overlaps: [] },
     instances: 2,
   });
 });
@@ -36,4 +36,13 @@ test("an older instance that still answers, and one that writes in another's tur
   expect(judge(acks, [], [...log, line(6, "a")]).overlaps).toEqual([
     "record 6 of a in the turn of b",
   ]);
+});
+
+test("what a lost node alone had is aside when a branch has it, and lost when none has", () => {
+  const acked = [ack(1, "a"), ack(2, "a"), ack(3, "lost"), ack(4, "b")];
+  const branch = [...log.slice(0, 3), begin("lost"), line(3, "lost")];
+  expect(judge(acked, [], log, branch)).toMatchObject({ lost: [], aside: [3], overlaps: [] });
+  expect(judge(acked, [], log)).toMatchObject({ lost: [3], aside: [] });
+  const late = { instance: "lost", askedMs: 50, answeredMs: 60 };
+  expect(judge(acked, [late], log, branch).overlaps).toEqual(["lost answered after b had"]);
 });

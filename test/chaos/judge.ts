@@ -18,8 +18,10 @@ export interface LogLine {
 
 export interface Verdict {
   readonly acknowledged: number;
-  /** Acknowledged, and not in the log. */
+  /** Acknowledged, and neither in the log nor in a branch. */
   readonly lost: readonly number[];
+  /** Acknowledged, and only in a branch: a lost node alone had it, and others have gone on without. */
+  readonly aside: readonly number[];
   /** Acknowledged, and more than once in the log. */
   readonly repeated: readonly number[];
   /** Acknowledged in this order, and not in it in the log. */
@@ -33,27 +35,44 @@ export const judge = (
   acknowledged: readonly Acknowledged[],
   sightings: readonly Sighting[],
   log: readonly LogLine[],
+  branches: readonly LogLine[] = [],
 ): Verdict => {
+  const kept = new Set(branches.map(({ n }) => n));
+  const missing = (n: number): boolean => !counts.has(n);
   const counts = new Map<number, number>();
   for (const { n } of log) if (n !== null) counts.set(n, (counts.get(n) ?? 0) + 1);
   const places = new Map(log.map(({ n }, place) => [n, place]));
   const found = acknowledged.filter(({ n }) => counts.has(n));
   return {
     acknowledged: acknowledged.length,
-    lost: acknowledged.filter(({ n }) => !counts.has(n)).map(({ n }) => n),
+    lost: acknowledged.filter(({ n }) => missing(n) && !kept.has(n)).map(({ n }) => n),
+    aside: acknowledged.filter(({ n }) => missing(n) && kept.has(n)).map(({ n }) => n),
     repeated: found.filter(({ n }) => (counts.get(n) ?? 0) > 1).map(({ n }) => n),
     disordered: found
       .filter(({ n }, i) => (places.get(n) ?? 0) < (places.get(found[i - 1]?.n ?? n) ?? 0))
       .map(({ n }) => n),
-    overlaps: [...findLateAnswers([...acknowledged, ...sightings], log), ...findIntruders(log)],
+    overlaps: [
+      ...findLateAnswers([...acknowledged, ...sightings], log, branches.length > 0),
+      ...findIntruders(log),
+    ],
     instances: log.filter(({ n }) => n === null).length,
   };
 };
 
-/** By the log the instances have an order: once a later one has answered, no earlier one may. */
-const findLateAnswers = (answers: readonly Sighting[], log: readonly LogLine[]): string[] => {
+/**
+ * By the log the instances have an order: once a later one has answered, no earlier one may. A log that
+ * goes on without some of them does not tell it; then it is the order of their first answers.
+ */
+const findLateAnswers = (
+  answers: readonly Sighting[],
+  log: readonly LogLine[],
+  hasBranches: boolean,
+): string[] => {
   const turns = new Map<string, number>();
-  for (const { n, instance } of log) if (n === null) turns.set(instance, turns.size);
+  const begun = hasBranches
+    ? [...answers].sort((a, b) => a.answeredMs - b.answeredMs)
+    : log.filter(({ n }) => n === null);
+  for (const { instance } of begun) if (!turns.has(instance)) turns.set(instance, turns.size);
   const late: string[] = [];
   const byAnswer = [...answers].sort((a, b) => a.answeredMs - b.answeredMs);
   const byQuestion = [...answers].sort((a, b) => a.askedMs - b.askedMs);

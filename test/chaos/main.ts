@@ -1,12 +1,14 @@
-/** `npm run chaos -- --minutes 10 [--seed N] [--json]`: faults on a lab of real parts, and the verdict. */
+/** `npm run chaos -- --minutes 10 [--seed N] [--on-node-loss restore] [--json]`: faults on a lab of real parts, and the verdict. */
 import { parseArgs } from "node:util";
 import { attachOrStartLab, FULL_LAB, STOP_TIMEOUT_MS } from "../../infra/lab/lab.ts";
+import type { OnNodeLoss } from "./keep-deploying.ts";
 import { type ChaosReport, runChaos } from "./run-chaos.ts";
 
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "2" },
     seed: { type: "string" },
+    "on-node-loss": { type: "string", default: "wait" },
     json: { type: "boolean", default: false },
   },
 });
@@ -14,6 +16,11 @@ const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 if (!Number.isFinite(minutes) || minutes <= 0 || !Number.isSafeInteger(seed)) {
   process.stderr.write("--minutes is a number above 0, --seed a whole number\n");
+  process.exit(2);
+}
+const onNodeLoss: OnNodeLoss = values["on-node-loss"] === "restore" ? "restore" : "wait";
+if (onNodeLoss !== values["on-node-loss"]) {
+  process.stderr.write("--on-node-loss is wait or restore\n");
   process.exit(2);
 }
 const say = (line: string): void => {
@@ -32,12 +39,18 @@ const show = (report: ChaosReport): void => {
   );
   say(`messages\n${table({ ...messages })}`);
   say(`records acknowledged ${acknowledged}, by ${report.instances} instances`);
+  if (onNodeLoss === "restore") {
+    say(`went on without their node ${report.failovers} times`);
+    say(`records that a lost node alone had ${report.aside.length}, all in branches`);
+  }
   say(`lost ${lost.length}, repeated ${repeated.length}, out of order ${disordered.length}`);
   say(`overlaps ${overlaps.length}`);
   if (report.isPassed) return;
   process.stderr.write(`FAILED: ${JSON.stringify({ lost, repeated, disordered, overlaps })}\n`);
   process.stderr.write(`evidence: ${report.evidence}\n`);
-  process.stderr.write(`again: npm run chaos -- --minutes ${minutes} --seed ${seed}\n`);
+  process.stderr.write(
+    `again: npm run chaos -- --minutes ${minutes} --seed ${seed} --on-node-loss ${onNodeLoss}\n`,
+  );
 };
 
 const interrupted = new AbortController();
@@ -47,7 +60,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 const lab = await attachOrStartLab(FULL_LAB, say, interrupted.signal);
 let isPassed = false;
 try {
-  const options = { seed, durationMs: minutes * 60_000, say };
+  const options = { seed, onNodeLoss, durationMs: minutes * 60_000, say };
   const report = await runChaos(lab, options, interrupted.signal);
   isPassed = report.isPassed;
   show(report);

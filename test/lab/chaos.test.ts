@@ -16,7 +16,12 @@ afterAll(() => lab.stop(signal));
 
 test("under a minute of faults no acknowledged record is lost, and no two writers overlap", async () => {
   const say = () => undefined;
-  const report = await runChaos(lab, { seed: SEED, durationMs: DURATION_MS, say }, signal);
+  const onNodeLoss = "wait";
+  const report = await runChaos(
+    lab,
+    { seed: SEED, onNodeLoss, durationMs: DURATION_MS, say },
+    signal,
+  );
   const { lost, repeated, disordered, overlaps, evidence } = report;
   const nothing = { lost: [], repeated: [], disordered: [], overlaps: [] };
   expect({ lost, repeated, disordered, overlaps }, evidence).toEqual(nothing);

@@ -49,14 +49,7 @@ export const openAppendLog = async (path: string): Promise<AppendLog> => {
     last = last.catch(() => undefined).then(() => write(line));
     return last;
   };
-  const lines = async (): Promise<LogLine[]> =>
-    (await readFile(path, "utf8"))
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => {
-        const [n, by = ""] = line.split(" ");
-        return { n: n === BEGIN ? null : Number(n), instance: by };
-      });
+  const lines = async (): Promise<LogLine[]> => parseAppendLog(await readFile(path, "utf8"));
   await append(BEGIN);
   return {
     instance,
@@ -69,6 +62,15 @@ export const openAppendLog = async (path: string): Promise<AppendLog> => {
     },
   };
 };
+
+export const parseAppendLog = (text: string): LogLine[] =>
+  text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => {
+      const [n, by = ""] = line.split(" ");
+      return { n: n === BEGIN ? null : Number(n), instance: by };
+    });
 
 const cutUnfinishedLine = async (file: FileHandle, path: string): Promise<void> => {
   const bytes = await readFile(path);
