@@ -131,7 +131,7 @@ const restart = async (
   ports.restarts.note(name);
   ports.gates.close(project, order.container);
   try {
-    await startContainer(ports, project, order, signal);
+    await startContainer(ports, project, { order, heldSince: ports.lease.session() }, signal);
     ports.log.info(
       { project, container: order.container, epoch: order.epoch },
       "container.started",

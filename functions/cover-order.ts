@@ -5,6 +5,12 @@ import type { RunOrder } from "../workflows/node/assignment.ts";
 import { isLeaseGood } from "../workflows/node/reconcile.ts";
 import type { NodePorts } from "./node-ports.ts";
 
+export interface CoveredOrder {
+  readonly order: RunOrder;
+  /** The session that held before the record was read from which the order is. */
+  readonly heldSince: LeaseSession | null;
+}
+
 /**
  * The session under which the order may start now; null when it needs none. Throws RetryableError
  * while the lease is not held, or the record knows another session of it.
@@ -12,13 +18,16 @@ import type { NodePorts } from "./node-ports.ts";
 export const coverOrder = async (
   ports: Pick<NodePorts, "lease">,
   project: ProjectId,
-  order: RunOrder,
+  { order, heldSince }: CoveredOrder,
   signal: AbortSignal,
 ): Promise<LeaseSession | null> => {
   if (order.leases.length === 0) return null;
   const volumes = order.leases.map(({ volume }) => volume);
   const session = await ports.lease.cover(project, volumes, signal);
-  if (isLeaseGood(order, session)) return session;
+  // Before the commit the record names no session. One that began since it was read may follow one
+  // that others have seen the end of, and so taken for the end of what is to be started here.
+  const isOld = order.mayHydrate && session !== heldSince;
+  if (!isOld && isLeaseGood(order, session)) return session;
   throw new RetryableError(`session ${session} of the lease is not in the record yet`, {
     code: "lease-unknown",
   });

@@ -46,6 +46,7 @@ const nodeWith = async (node: NodeId, state: ProjectState): Promise<NodePorts> =
     records,
     nowMs: () => 1,
     log: pino({ level: "silent" }),
+    lease: { session: () => null } as NodePorts["lease"],
     sendToControl: async () => {
       hints += 1;
     },

@@ -6,6 +6,7 @@ import { reportKey } from "../adapters/store-keys.ts";
 import { AmbiguousError, RetryableError, TerminalError } from "../volume/errors.ts";
 import type { Report } from "../workflows/deploy/messages.ts";
 import { isWayBack } from "../workflows/deploy/steps.ts";
+import type { LeaseSession } from "../workflows/ids.ts";
 import { assignNode, type NodeAssignment } from "../workflows/node/assignment.ts";
 import type { Deploy, ProjectState } from "../workflows/record.ts";
 import { encodeJson } from "./json-object.ts";
@@ -18,6 +19,8 @@ export interface StepWork {
   readonly deploy: Deploy;
   readonly assignment: NodeAssignment;
   readonly step: string;
+  /** The session of the node's lease that held before the record was read; null: none did. */
+  readonly session: LeaseSession | null;
   /** Where the step tells how far it is. */
   readonly progress: StepProgressWriter;
 }
@@ -78,12 +81,13 @@ export const findWork = async (
   { project, deployId, step }: StepMessage,
   signal: AbortSignal,
 ): Promise<Omit<StepWork, "progress"> | null> => {
+  const session = ports.lease.session();
   const loaded = await ports.records.load(project, signal);
   const deploy = loaded?.state.deploy ?? null;
   if (loaded === null || deploy === null) return null;
   const assignment = assignNode(loaded.state, ports.node);
   const isOwed = assignment.steps.some((s) => s.deployId === deployId && s.step === step);
-  return isOwed ? { state: loaded.state, deploy, assignment, step } : null;
+  return isOwed ? { state: loaded.state, deploy, assignment, step, session } : null;
 };
 
 const performOrFail = async (

@@ -10,7 +10,7 @@ import type { RunOrder } from "../../workflows/node/assignment.ts";
 import { isStartAllowed } from "../../workflows/node/reconcile.ts";
 import type { HydrateSummary } from "../../workflows/record.ts";
 import { containerLabels, containerName } from "../container-names.ts";
-import { coverOrder, watchContainer } from "../cover-order.ts";
+import { type CoveredOrder, coverOrder, watchContainer } from "../cover-order.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
 import { materialise } from "../volume-copies.ts";
@@ -28,11 +28,11 @@ export interface StartedContainer {
 export const startContainer = async (
   ports: NodePorts,
   project: ProjectId,
-  order: RunOrder,
+  { order, heldSince }: CoveredOrder,
   signal: AbortSignal,
 ): Promise<StartedContainer> => {
   const hydrated: Record<VolumeName, HydrateSummary> = {};
-  const lease = await coverOrder(ports, project, order, signal);
+  const lease = await coverOrder(ports, project, { order, heldSince }, signal);
   // Before anything is made on the disk: a directory of a past epoch would pass for the data of now.
   await refuseIfFenced(ports, project, order);
   const sources = new Map<VolumeName, string>();
