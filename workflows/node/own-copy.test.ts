@@ -18,6 +18,12 @@ test("after aborted drains it is the newest of their epochs, live or sealed", ()
   expect(findOwnCopy([copy("sealed", 2)], owned)).toEqual(copy("sealed", 2));
 });
 
+test("a sealed copy of the very epoch is the seal's own result, and not what is to be sealed", () => {
+  const owned = { epoch: epoch(3), origin: local(1) };
+  expect(findOwnCopy([copy("sealed", 3), copy("live", 2)], owned)).toEqual(copy("live", 2));
+  expect(findOwnCopy([copy("sealed", 3)], owned)).toBeUndefined();
+});
+
 test("branches, staging, caches of before and copies from elsewhere are nobody's own", () => {
   const owned = { epoch: epoch(4), origin: local(2) };
   const others = [copy("branch", 3), copy("staging", 0), copy("sealed", 1), copy("live", 5)];

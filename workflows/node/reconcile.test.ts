@@ -1,6 +1,6 @@
 /** The node's rules: what it does about what it sees, and what it refuses. */
 import { expect, test } from "vitest";
-import { type ContainerName, DeployId, Epoch, VolumeName } from "../ids.ts";
+import { type ContainerName, DeployId, Epoch, LeaseSession, VolumeName } from "../ids.ts";
 import type { NodeAssignment, RunOrder } from "./assignment.ts";
 import { isStartAllowed, type Observed, reconcile } from "./reconcile.ts";
 
@@ -64,6 +64,15 @@ test("a gate that leads to an older epoch closes, and opens to the one that runs
 test("before the commit only a step starts a container, and no gate opens", () => {
   const starting = order(4, { gate: "closed", mayHydrate: true });
   expect(kinds(assigned([starting], 4, ["start-e4"]), {})).toEqual([]);
+});
+
+test("without the lease nothing of a volume that may be failed over runs, and no gate opens", () => {
+  const session = LeaseSession.parse(3);
+  const guarded = assigned([order(3, { leases: [{ volume: DATA, session }] })], 3);
+  const seen = { containers: running(3), directories: live(3) };
+  expect(kinds(guarded, { ...seen, session })).toEqual(["open-gate"]);
+  expect(kinds(guarded, { ...seen, session: null })).toEqual(["stop"]);
+  expect(kinds(guarded, { ...seen, session: LeaseSession.parse(4) })).toEqual(["stop"]);
 });
 
 test("a stray container is stopped, and a directory that the node no longer owns is kept aside", () => {
