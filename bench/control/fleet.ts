@@ -38,6 +38,8 @@ export const startFleet = async (
 ): Promise<Fleet> => {
   const installation = await install(lab, {
     ...{ name: options.name, store: "s3", queue: "elasticmq", sweepS: SWEEP_S },
+    // What others left on a lab's broker is not worked off here.
+    environment: { BAGAGE_QUEUE_PREFIX: `${options.name}-` },
   });
   const nodes = Array.from({ length: options.nodes }, (_, index) => `sim-${index}`);
   const child = fork(PROGRAM, [options.root, ...nodes], {
