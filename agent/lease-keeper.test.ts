@@ -74,7 +74,7 @@ const begun = async (): Promise<LeaseKeeper> => {
   const lease = keeper();
   await lease.begin(signal);
   await lease.cover(project, [data], signal);
-  await lease.watch(container);
+  await lease.watch(container, signal);
   return lease;
 };
 /** The loops of the agent, as far as they go without a sleep. */
@@ -92,7 +92,7 @@ test("what is covered stands in the object before anybody relies on it", async (
   expect(lease.session()).toBeNull();
   expect(await lease.cover(project, [data], signal)).toBe(1);
   expect(await object()).toMatchObject({ session: 1, guards: ["shop/data"] });
-  await lease.watch(container);
+  await lease.watch(container, signal);
   expect(written?.containers).toMatchObject([{ name: "web", graceMs: 5_000 }]);
 });
 
@@ -175,4 +175,27 @@ test("a project that has nothing left to be taken over is no longer guarded", as
   const lease = await begun();
   await lease.uncover(project);
   expect(written).toMatchObject({ guards: [], containers: [] });
+});
+
+// It waited for the renewal; the session ran out meanwhile, and nobody had the container in his orders.
+test("what is started while a renewal hangs is guarded at once", async () => {
+  const lease = await begun();
+  const answer = Promise.withResolvers<void>();
+  onPut = () => answer.promise;
+  const control = new AbortController();
+  const running = lease.run(control.signal).catch(() => undefined);
+  await lease.watch({ ...container, name: "side", pid: 8 }, signal);
+  expect(written?.containers.map(({ name }) => name)).toEqual(["web", "side"]);
+  answer.resolve();
+  control.abort();
+  await running;
+});
+
+test("what is started as the session runs out ends at once", async () => {
+  const lease = await begun();
+  nowMs += guardAfterMs(TTL_MS);
+  await expect(lease.watch({ ...container, name: "side", pid: 8 }, signal)).rejects.toThrow(
+    "is not held",
+  );
+  expect(ended).toEqual(["side"]);
 });

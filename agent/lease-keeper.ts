@@ -71,7 +71,8 @@ export const createLeaseKeeper = (ports: LeaseKeeperPorts): LeaseKeeper => {
         return session.renew(signal);
       });
     },
-    watch: (container) => inTurn(() => watchOne(ports, session, container)),
+    // Not in turn: a renewal that hangs must not keep what runs already from being guarded.
+    watch: (container, signal) => watchOne(ports, session, container, signal),
     uncover: (project) => inTurn(() => uncover(session, project)),
   };
 };
@@ -104,18 +105,25 @@ const holdDeadline = async (
   }
 };
 
+/** One that was started as the lease ran out is in nobody's orders: it ends right here. */
 const watchOne = async (
-  { node, ttlMs, identify }: LeaseKeeperPorts,
+  { node, ttlMs, identify, endContainers }: LeaseKeeperPorts,
   session: Session,
   { project, name, pid, graceMs }: WatchedContainer,
+  signal: AbortSignal,
 ): Promise<void> => {
-  if (!session.isHeld()) throw leaseLost(node);
-  const { containers } = session.orders();
   const init = identify(pid);
+  const { containers } = session.orders();
   const known = containers.find((one) => one.name === name);
-  if (init === undefined || known?.init.startTicks === init.startTicks) return;
+  const isKnown = init === undefined || known?.init.startTicks === init.startTicks;
+  if (isKnown && session.isHeld()) return;
+  if (isKnown) throw leaseLost(node);
   const others = containers.filter((one) => one.name !== name);
   const one = { project, name, init, graceMs: Math.min(graceMs, stopWithinMs(ttlMs) / 2) };
+  if (!session.isHeld()) {
+    await endContainers([one], signal);
+    throw leaseLost(node);
+  }
   await session.change({ containers: [...others, one] });
 };
 

@@ -43,5 +43,5 @@ export const watchContainer = async (
   if (order.leases.length === 0) return;
   const pid = (await ports.docker.inspect(name, signal))?.pid ?? null;
   if (pid === null) return;
-  await ports.lease.watch({ project, name, pid, graceMs: order.spec.stopGracePeriodMs });
+  await ports.lease.watch({ project, name, pid, graceMs: order.spec.stopGracePeriodMs }, signal);
 };

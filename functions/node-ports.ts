@@ -103,7 +103,7 @@ export interface LeasePort {
     signal: AbortSignal,
   ): Promise<LeaseSession>;
   /** The guard will end this container with the session. Idempotent. */
-  watch(container: WatchedContainer): Promise<void>;
+  watch(container: WatchedContainer, signal: AbortSignal): Promise<void>;
   /** The project has nothing left on this node that could be taken over. */
   uncover(project: ProjectId): Promise<void>;
 }
