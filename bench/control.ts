@@ -26,6 +26,8 @@ import { recordBytes } from "./control/record-growth.ts";
 
 const SIZES = "10,100,1000";
 const QUICK_SIZES = "10";
+/** Of more projects only the first deploys are measured, by most processes: each wave takes minutes. */
+const MOVES_MAX = 100;
 /** How many `serve` at each number of projects. */
 const SERVES = "1,2,4";
 const IDLE_MS = 60_000;
@@ -81,44 +83,53 @@ const measure = async (
   const deploys = await openDeploys(fleet, signal);
   const empty = await idleFor(fleet, idleMs, signal);
   log(`idle, no projects: ${JSON.stringify(empty)}`);
-  const wave = async (projects: number): Promise<Measured> => {
-    const moved = { ...(await deploys.moveAll(projects)), projects, serves: serving };
-    const { elapsedMs, p50Ms, p99Ms } = moved;
-    log(`${projects} projects, ${serving} serve: ${JSON.stringify({ elapsedMs, p50Ms, p99Ms })}`);
-    return moved;
+  const wave = async (
+    projects: number,
+    kind: Measured["deploys"],
+    work: () => Promise<Wave>,
+  ): Promise<Measured> => {
+    const done = { ...(await work()), projects, serves: serving, deploys: kind };
+    const { elapsedMs, p50Ms, p99Ms } = done;
+    log(`${projects} ${kind}, ${serving} serve: ${JSON.stringify({ elapsedMs, p50Ms, p99Ms })}`);
+    return done;
   };
   let serving = 1;
   await deploys.add(1);
   // Once around, so that every queue is known and every node has seen the project.
   await deploys.deployOne(NODES, "next");
   const alone = await deploys.deployOne(SINGLE_DEPLOYS, "next");
-  const single = { ...alone, projects: 1, serves: 1 };
+  const single: Measured = { ...alone, projects: 1, serves: 1, deploys: "moves" };
   const requests = perDeploy(alone, SINGLE_DEPLOYS, empty, idleMs);
   log(`one deploy: ${JSON.stringify({ p50Ms: alone.p50Ms, p99Ms: alone.p99Ms, requests })}`);
   const stay = await deploys.deployOne(SINGLE_DEPLOYS, "same");
   const staying = perDeploy(stay, SINGLE_DEPLOYS, empty, idleMs);
   log(`one that stays: ${JSON.stringify({ p50Ms: stay.p50Ms, staying })}`);
   const waves: Measured[] = [];
-  const largest = Math.max(...sizes);
+  const run = async (processes: number): Promise<void> => {
+    serving = processes;
+    await fleet.serve(processes);
+  };
   for (const projects of sizes) {
-    const began = Date.now();
-    await deploys.add(projects);
-    log(`${projects} projects run after ${Date.now() - began} ms`);
-    for (const processes of serves) {
-      // The middle numbers say nothing new of the largest size, which takes minutes each time.
-      if (projects === largest && sizes.length > 1 && ![1, Math.max(...serves)].includes(processes))
-        continue;
-      serving = processes;
-      await fleet.serve(processes);
-      waves.push(await wave(projects));
+    if (projects > MOVES_MAX) {
+      await run(Math.max(...serves));
+      waves.push(await wave(projects, "first deploys", () => deploys.add(projects)));
+      continue;
     }
-    serving = 1;
-    await fleet.serve(1);
+    await run(1);
+    const missing = projects - deploys.count();
+    if (missing > 0) {
+      waves.push(await wave(missing, "first deploys", () => deploys.add(missing)));
+    }
+    for (const processes of serves) {
+      await run(processes);
+      waves.push(await wave(projects, "moves", () => deploys.moveAll(projects)));
+    }
   }
+  await run(1);
   const full = await idleFor(fleet, idleMs, signal);
-  log(`idle, ${largest} projects: ${JSON.stringify(full)}`);
+  log(`idle, ${deploys.count()} projects: ${JSON.stringify(full)}`);
   const idle = {
-    projects: largest,
+    projects: deploys.count(),
     empty: perMinute(empty, idleMs),
     full: perMinute(full, idleMs),
   };

@@ -30,8 +30,9 @@ export interface Wave {
 }
 
 export interface Deploys {
-  /** Adds projects until there are so many, each deployed once. */
-  add(projects: number): Promise<void>;
+  /** Adds so many projects, and deploys each for the first time, all at once. */
+  add(projects: number): Promise<Wave>;
+  count(): number;
   /** Moves the first so many to their next node, all at once. */
   moveAll(projects: number): Promise<Wave>;
   /** Deploys the first one so often, one after the other: to its next node each time, or where it is. */
@@ -92,10 +93,11 @@ export const openDeploys = async (fleet: Fleet, signal: AbortSignal): Promise<De
     return { elapsedMs, p50Ms, p99Ms, counts };
   };
   return {
+    count: () => projects.length,
     add: async (wanted) => {
       const limit = pLimit(ADD_CONCURRENCY);
       const added: Project[] = [];
-      for (let index = projects.length; index < wanted; index += 1) {
+      for (let index = projects.length; added.length < wanted; index += 1) {
         added.push({ id: ProjectId.parse(`p${index}`), deploys: 0, place: index });
       }
       const settings = { repository: repository.url, ref: "refs/heads/main", file: "Deliverous" };
@@ -107,8 +109,7 @@ export const openDeploys = async (fleet: Fleet, signal: AbortSignal): Promise<De
         ),
       );
       projects.push(...added);
-      await deploy(added, "next");
-      await settle(queue, signal);
+      return measured(() => deploy(added, "next"));
     },
     moveAll: (count) => measured(() => deploy(projects.slice(0, count), "next")),
     deployOne: (times, to) =>

@@ -15,6 +15,7 @@ const REQUESTS_BOUND = 60;
 export interface Measured extends Wave {
   readonly projects: number;
   readonly serves: number;
+  readonly deploys: "moves" | "first deploys";
 }
 
 export interface Found {
@@ -53,7 +54,7 @@ export const rowsOf = ({ single, requests, staying, waves, idle, records }: Foun
     ),
     ...waves.map((wave) =>
       against({
-        work: `time a deploy, ${wave.projects} at once, ${wave.serves} serve`,
+        work: `time a deploy, ${wave.projects} ${wave.deploys} at once, ${wave.serves} serve`,
         ...{ unit: "ms", ours: aDeployMs(wave), peer: "one at a time", theirs: aloneMs },
       }),
     ),
@@ -87,7 +88,7 @@ export const aboutControl = ({ single, requests, staying, waves, idle }: Found):
   const idleCost = costOf(storeCounts(idle.full), idle.full.queues);
   const monthUsd = (idleCost.storeUsd + idleCost.queuesUsd) * 60 * 24 * 30;
   const perMinuteOf = ({ elapsedMs, projects }: Measured) => (projects * MINUTE_MS) / elapsedMs;
-  const line = (wave: Measured, label = String(wave.projects)) =>
+  const line = (wave: Measured, label = `${wave.projects} ${wave.deploys}`) =>
     `| ${label} | ${wave.serves} | ${perMinuteOf(wave).toFixed(0)} | ${Math.round(wave.p50Ms)} ms | ${Math.round(wave.p99Ms)} ms | ${(total(storeCounts(wave.counts)) / wave.projects).toFixed(0)} |`;
   const one = { ...single, elapsedMs: single.elapsedMs / SINGLE_DEPLOYS };
   const lone = { ...one, counts: requests };
@@ -96,9 +97,9 @@ export const aboutControl = ({ single, requests, staying, waves, idle }: Found):
     "in memory and a volume of one file of 1 KiB. `serve`, RGW, broker and nodes share the machine's cores. The control path is",
     "a deploy, from the sending of its request to the revision that ends it, less the time in which the engine was at its volume.",
     "",
-    "| projects at once | `serve` | deploys a minute | control path p50 | p99 | store requests a deploy |",
+    "| at once | `serve` | deploys a minute | control path p50 | p99 | store requests a deploy |",
     "| --- | --- | --- | --- | --- | --- |",
-    line(lone, "1, one after another"),
+    line(lone, "1 move, one after another"),
     ...waves.map((wave) => line(wave)),
     "",
     "Requests of one deploy on its own:",
