@@ -5,7 +5,7 @@
 import { NOW, reportOf } from "../../../workflows/deploy/given-deploys.ts";
 import type { Input } from "../../../workflows/deploy/messages.ts";
 import { stepKind } from "../../../workflows/deploy/steps.ts";
-import { Epoch, SnapshotId } from "../../../workflows/ids.ts";
+import { DeployId, Epoch, SnapshotId } from "../../../workflows/ids.ts";
 import type { ProjectState, SnapshotRef } from "../../../workflows/record.ts";
 import type { GarbageRules } from "./garbage-rules.ts";
 import { type GarbageScene, type Move, VOLUME } from "./garbage-scene.ts";
@@ -103,7 +103,7 @@ const inputOf = (
   const volumes = { [VOLUME]: { snapshot, changedBytes: 1, durationMs: 1 } };
   return {
     ...plain,
-    report: { ...plain.report, volumes },
+    report: { ...plain.report, deployId: DeployId.parse(purpose.deployId), volumes },
     verifiedSnapshots: isWhole ? [id] : [],
   };
 };
