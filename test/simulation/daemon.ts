@@ -23,6 +23,8 @@ export interface Container {
   startedAtMs: number | null;
   /** Of its first process, while it runs. No number is given twice on a machine. */
   pid: number | null;
+  /** Its start was executed long after it was asked for. */
+  isLate: boolean;
   /** The first mounted directory, held open while it runs. */
   data: number | null;
 }
@@ -54,6 +56,8 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
   const containers = new Map<string, Container>();
   let hearers: ((event: ContainerEvent) => void)[] = [];
   let created = 0;
+  /** What a daemon was handed and has not done dies with it. */
+  let lives = 0;
   const tell = (action: string, container: Container): void => {
     const { name: of, labels } = container.request;
     const event = { action, name: of, labels, atMs: world.nowMs() };
@@ -107,6 +111,7 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
         exitCode: 0,
         startedAtMs: null,
         pid: null,
+        isLate: false,
         data: null,
       };
       containers.set(request.name, container);
@@ -121,10 +126,15 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
         return;
       }
       daemon.lateStartMs = null;
+      const life = lives;
       world.after(lateMs, () => {
+        if (life !== lives) return;
         if (daemon.isDown || !container.request.mounts.every(({ source }) => existsSync(source))) {
           world.note(`${name} a late start of ${wanted} fails`);
-        } else run(container);
+        } else {
+          container.isLate = true;
+          run(container);
+        }
       });
       throw new RetryableError(`start ${wanted}: no answer`, { code: "docker-timeout" });
     },
@@ -143,6 +153,7 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
     },
     endAll: () => {
       hearers = [];
+      lives += 1;
       for (const container of containers.values()) end(container, 255);
     },
     subscribe: (hear) => {

@@ -184,8 +184,15 @@ const rootsOf = (state: ProjectState): string[] => {
   ];
 };
 
-const writersOf = ({ daemon }: Node) =>
-  [...daemon.containers.values()].filter(({ state, data }) => state === "running" && data !== null);
+/**
+ * A start that a daemon executes late is known to no guard. On a node that was given up meanwhile it
+ * writes to its own copy, and its ports stay closed: of such ones only those count that can be reached.
+ */
+const writersOf = ({ daemon, gates, hasLease }: Node) =>
+  [...daemon.containers.values()].filter(({ state, data, isLate, ours }) => {
+    const isReached = gates?.list().some(({ epoch }) => epoch === ours?.epoch) === true;
+    return state === "running" && data !== null && (!hasLease || !isLate || isReached);
+  });
 
 const checkWriters = (nodes: readonly Node[], breach: Breach): void => {
   const writing = nodes.filter((node) => writersOf(node).length > 0);

@@ -37,6 +37,8 @@ export interface Node {
   /** The gates of the process that runs now. */
   gates: GateRegistry | null;
   isDiskFull: boolean;
+  /** Its volumes may go on without it. */
+  readonly hasLease: boolean;
   /** Of the agent that was started last. */
   agentPid: number;
   /** What watches over the node's lease, beside the agent; null: it is not up. */
@@ -90,6 +92,7 @@ export const createNode = (site: Site, name: string): Node => {
     daemon,
     gates: null,
     isDiskFull: false,
+    hasLease: site.hasLeases,
     agentPid: 0,
     guard: null,
     stranger: null,
