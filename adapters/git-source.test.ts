@@ -250,3 +250,13 @@ test("an abort ends git at once", async () => {
   stop.abort(reason);
   await expect(resolving).rejects.toBe(reason);
 });
+
+test("what a commit says is fetched once; the ref is asked for each time", async () => {
+  const first = await commit({ Deliverous: "one" }, "One");
+  push("main");
+  expect(await resolve()).toMatchObject({ commit: first, subject: "One" });
+  // Without its objects the repository could not be fetched from any more.
+  await rm(join(repository, "objects", first.slice(0, 2)), { recursive: true });
+  const again = await resolve().catch((error: unknown) => error);
+  expect(again).toMatchObject({ commit: first, file: bytes("one") });
+});

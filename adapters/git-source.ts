@@ -67,6 +67,7 @@ const REF =
   /^refs\/(?!.*(?:\.\.|@\{|\/\/|\.lock(?:\/|$)|\/\.|\.\/))[^\s\p{Cc}~^:?*[\\]{1,244}(?<![./])$/u;
 
 export const createGitSource = (options: GitSourceOptions): GitSource => {
+  const known: KnownCommits = new Map();
   const visit = async <T>(
     repository: string,
     signal: AbortSignal,
@@ -84,7 +85,7 @@ export const createGitSource = (options: GitSourceOptions): GitSource => {
     resolveRef: ({ repository, ref }, signal) =>
       visit(repository, signal, (remote) => lookUpRef(remote, ref, signal)),
     resolve: (request, signal) =>
-      visit(request.repository, signal, (remote) => resolve(remote, request, signal)),
+      visit(request.repository, signal, (remote) => resolve(remote, { request, known }, signal)),
     readFileAtCommit: ({ repository, commit, path }, signal) =>
       visit(repository, signal, async (remote) =>
         (await fetchCommit(remote, commit, signal)) ? readFile(remote, commit, path, signal) : null,
@@ -96,23 +97,35 @@ export const createGitSource = (options: GitSourceOptions): GitSource => {
   };
 };
 
+/**
+ * What commits say, by repository, commit and path: neither ever changes, and a commit is deployed more
+ * than once, when nodes are drained, deploys repeated, or projects share a repository.
+ */
+type KnownCommits = Map<string, ResolvedFile>;
+const KNOWN_MAX = 200;
+const KNOWN_FILE_BYTES_MAX = 64 * 1_024;
+
 const resolve = async (
   remote: GitRemote,
-  { ref, commit: wanted, file }: ResolveRequest,
+  { request, known }: { readonly request: ResolveRequest; readonly known: KnownCommits },
   signal: AbortSignal,
 ): Promise<ResolvedFile | null> => {
+  const { repository, ref, commit: wanted, file } = request;
   for (let attempt = 1; attempt <= RESOLVE_ATTEMPTS_MAX; attempt += 1) {
     const tip = await lookUpRef(remote, ref, signal);
     if (tip === null) return null;
     const commit = wanted ?? tip;
     if (commit !== tip && !(await isOnRef(remote, ref, commit, signal))) return null;
+    const name = [repository, commit, file].join("\n");
+    const before = known.get(name);
+    if (before !== undefined) return before;
     // Between the two calls a force-push may have taken the commit away: look again.
     if (!(await fetchCommit(remote, commit, signal))) continue;
-    return {
-      commit,
-      subject: await readSubject(remote, commit, signal),
-      file: await readFile(remote, commit, file, signal),
-    };
+    const subject = await readSubject(remote, commit, signal);
+    const resolved = { commit, subject, file: await readFile(remote, commit, file, signal) };
+    if (known.size >= KNOWN_MAX) known.clear();
+    if ((resolved.file?.length ?? 0) <= KNOWN_FILE_BYTES_MAX) known.set(name, resolved);
+    return resolved;
   }
   throw new RetryableError(`${ref} moves faster than it can be read`, { code: "git-ref-moving" });
 };
