@@ -7,6 +7,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import pLimit from "p-limit";
 import { openFenceStore } from "../../adapters/fence-file.ts";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
 import { linuxFileSystem } from "../../adapters/linux.ts";
@@ -89,14 +90,19 @@ const takeDataMs = (project: string): number => {
   return sumMs;
 };
 
+/** A real node's engine has a machine for itself; all at once would only wait for each other's threads. */
+const turns = pLimit(2);
+
 const engineOf = (engine: ObjectStore): VolumeEngine => ({
   writeSnapshot: ({ onProgress: _, ...request }, either) =>
     timed(request.prefix, () =>
-      writeSnapshot({ ...request, store: engine, fileSystem: linuxFileSystem }, either),
+      turns(() =>
+        writeSnapshot({ ...request, store: engine, fileSystem: linuxFileSystem }, either),
+      ),
     ),
   hydrate: ({ onProgress: _, ...request }, either) =>
     timed(request.prefix, () =>
-      hydrate({ ...request, store: engine, fileSystem: linuxFileSystem }, either),
+      turns(() => hydrate({ ...request, store: engine, fileSystem: linuxFileSystem }, either)),
     ),
   measure: (request, either) =>
     measureDirectory({ ...request, fileSystem: linuxFileSystem }, either),
