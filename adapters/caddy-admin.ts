@@ -59,6 +59,8 @@ const createCall =
     const sent = request(url, {
       method,
       ...(isSocket && { socketPath: address.slice("unix:".length) }),
+      // Caddy begins its admin endpoint anew with each configuration: a kept connection may be gone.
+      agent: false,
       // At a socket Caddy allows no host but the empty one, which Node would replace.
       setHost: false,
       headers: { "content-type": "application/json", host: isSocket ? "" : url.host },

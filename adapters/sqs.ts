@@ -212,7 +212,7 @@ export const sendMessage = async (
   attributes: Readonly<Record<string, string>> = {},
 ): Promise<void> => {
   for (const batch of splitBatches([encodeBody(body)])) {
-    await sendBatch(queue, batch, signal, attributes);
+    await deliver(queue, batch, signal, attributes);
   }
 };
 
@@ -223,12 +223,17 @@ export const sendMessages = async (
   signal: AbortSignal,
 ): Promise<void> => {
   for (const batch of splitBatches(bodies.map(encodeBody))) {
-    await sendBatch(queue, batch, signal).catch(async (error: unknown) => {
-      if (!isForgotten(error) || queue.makeAgain === undefined) throw error;
-      await queue.makeAgain(signal);
-      await sendBatch(queue, batch, signal);
-    });
+    await deliver(queue, batch, signal);
   }
+};
+
+/** Sends one batch that fits, once more where the broker had forgotten the queue. */
+const deliver: typeof sendBatch = async (queue, batch, signal, attributes) => {
+  await sendBatch(queue, batch, signal, attributes).catch(async (error: unknown) => {
+    if (!isForgotten(error) || queue.makeAgain === undefined) throw error;
+    await queue.makeAgain(signal);
+    await sendBatch(queue, batch, signal, attributes);
+  });
 };
 
 /** A broker that keeps its queues in memory began anew. */

@@ -85,11 +85,19 @@ export const startElasticMq = async (
     ],
   };
   startDaemon(spec);
-  const endpoint = `http://${address}:${PORT}`;
-  await awaitDaemon(
-    spec,
-    async () => (await fetch(`${endpoint}/?Action=ListQueues`, { signal })).ok || undefined,
-    { timeoutMs: READY_TIMEOUT_MS, signal },
-  );
+  const endpoint = await awaitElasticMq(spec, id, signal);
   return { endpoint, region: REGION, accessKeyId: "any", secretAccessKey: "any" };
+};
+
+/** Resolves with the endpoint at which the started broker answers. */
+export const awaitElasticMq = async (
+  spec: DaemonSpec,
+  labId: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  const endpoint = `http://${labHost(labId, "queue").address}:${PORT}`;
+  const answers = async () =>
+    (await fetch(`${endpoint}/?Action=ListQueues`, { signal })).ok || undefined;
+  await awaitDaemon(spec, answers, { timeoutMs: READY_TIMEOUT_MS, signal });
+  return endpoint;
 };

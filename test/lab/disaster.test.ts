@@ -11,6 +11,7 @@ import { openProjectRecords } from "../../adapters/project-records.ts";
 import { readConfig } from "../../functions/config.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
 import { killDaemon, startDaemon } from "../../infra/lab/daemons.ts";
+import { awaitElasticMq } from "../../infra/lab/elasticmq.ts";
 import { type Installation, install } from "../../infra/lab/installation.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { labHost } from "../../infra/lab/network.ts";
@@ -55,7 +56,9 @@ afterAll(async () => {
 /** Its queues and messages were in memory alone. */
 const restartBroker = async (): Promise<void> => {
   const daemon = { name: "elasticmq", labDirectory: lab.directory };
-  startDaemon(await killDaemon(daemon, labHost(lab.id, "queue").namespace, signal));
+  const spec = await killDaemon(daemon, labHost(lab.id, "queue").namespace, signal);
+  startDaemon(spec);
+  await awaitElasticMq(spec, lab.id, signal);
 };
 
 test("the queue loses all its messages and the control plane dies in a deploy: another ends it", async () => {
