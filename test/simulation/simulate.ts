@@ -268,14 +268,15 @@ const probe = async ({ site, laws, pusher, writer, lost }: Installation): Promis
   const owner = Object.values(laws.state()?.volumes ?? {})[0]?.owner ?? NODES[0];
   const there = NODES.filter((name) => !lost.has(name as NodeId));
   const node = (there.find((name) => name !== owner) ?? there[0]) as NodeName;
-  const before = laws.state()?.history.length ?? 0;
   // Heartbeats of a node that was away must have been seen again.
   await world.run(() => false, 60_000);
+  // Only now: a deploy may have ended meanwhile.
+  const before = laws.state()?.history.at(-1)?.id;
   pusher.push({ node, behaviour: "good" });
   let servedAt: number | null = null;
   const isServed = (): boolean => {
     const now = laws.state();
-    const isDone = isIdle(laws) && (now?.history.length ?? 0) > before;
+    const isDone = isIdle(laws) && now?.history.at(-1)?.id !== before;
     if (isDone && now?.containers["web" as never]?.node === node)
       servedAt ??= writer.acknowledged.length;
     // Clients may be served a moment before the receipt is written.
