@@ -3,7 +3,7 @@
  * whole: written beside, fsynced, then linked (create once) or renamed (replace) into its place.
  */
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, type Dirent } from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import pLimit from "p-limit";
@@ -52,6 +52,13 @@ export const openDirectoryObjectStore = ({ directory }: DirectoryStoreOptions): 
         return found === null || !found.isFile() ? null : { key, bytes: found.size };
       }),
     list: (prefix, signal) => list(directory, prefix, signal),
+    listFolders: (prefix, signal) =>
+      translated(prefix, async () => {
+        signal.throwIfAborted();
+        const found = await readFolder(directory, prefix);
+        const folders = found.filter((entry) => entry.isDirectory());
+        return folders.map(({ name }) => decodeName(name)).sort();
+      }),
     delete: (keys, signal) =>
       translated(keys[0] ?? "", async () => {
         const limit = pLimit(DELETES_AT_ONCE);
@@ -130,6 +137,13 @@ const readFully = async (
   return done;
 };
 
+/** What stands right below; nothing where there is no such folder. */
+const readFolder = async (root: string, above: string): Promise<Dirent[]> => {
+  const directory = above === "" ? root : join(root, encodeDirectories(above));
+  const entries = await readdir(directory, { withFileTypes: true }).catch(absentAsNull);
+  return (entries ?? []).filter(({ name }) => name !== DRAFTS);
+};
+
 /** Keys in bytewise order: siblings are sorted as the keys that they lead to. */
 async function* list(
   root: string,
@@ -147,16 +161,14 @@ async function* listBelow(
   signal: AbortSignal,
 ): AsyncGenerator<ObjectInfo> {
   signal.throwIfAborted();
-  const directory = above === "" ? root : join(root, encodeDirectories(above));
-  const names = await readdir(directory, { withFileTypes: true }).catch(absentAsNull);
-  const children = (names ?? [])
-    .filter(({ name }) => name !== DRAFTS)
+  const entries = await readFolder(root, above);
+  const children = entries
     .map((entry) =>
       entry.isDirectory()
         ? { key: `${above}${decodeName(entry.name)}/`, file: null }
         : {
             key: `${above}${decodeName(entry.name.slice(0, -OBJECT_SUFFIX.length))}`,
-            file: join(directory, entry.name),
+            file: join(entry.parentPath, entry.name),
           },
     )
     .filter(({ key }) => key.startsWith(prefix) || prefix.startsWith(key))

@@ -36,6 +36,7 @@ export const meterStore = (store: ObjectStore, onCall: OnStoreCall): ObjectStore
     get: (key, signal, range) => timed("get", () => store.get(key, signal, range)),
     head: (key, signal) => timed("head", () => store.head(key, signal)),
     delete: (keys, signal) => timed("delete", () => store.delete(keys, signal)),
+    listFolders: (prefix, signal) => timed("list", () => store.listFolders(prefix, signal)),
     list: (prefix, signal) => meterList(store.list(prefix, signal), timed),
   };
 };

@@ -12,6 +12,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
   S3Client,
@@ -139,6 +140,14 @@ export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
     head: (key, signal) =>
       retried(`HEAD ${key}`, signal, (client) => headObject(client, { Bucket, Key: key }, signal)),
     list: (prefix, signal) => listObjects(retried, { Bucket, Prefix: prefix }, signal),
+    listFolders: async (prefix, signal) => {
+      const place = { Bucket, Prefix: prefix, Delimiter: "/" };
+      const names: string[] = [];
+      for await (const { CommonPrefixes = [] } of listPages(retried, place, signal)) {
+        names.push(...CommonPrefixes.map(({ Prefix = "" }) => Prefix.slice(prefix.length, -1)));
+      }
+      return names.sort();
+    },
     delete: async (keys, signal) => {
       for (let at = 0; at < keys.length; at += DELETE_KEYS_MAX) {
         const Objects = keys.slice(at, at + DELETE_KEYS_MAX).map((Key) => ({ Key }));
@@ -234,6 +243,19 @@ async function* listObjects(
   place: { Bucket: string; Prefix: string },
   signal: AbortSignal,
 ): AsyncIterable<ObjectInfo> {
+  for await (const page of listPages(retried, place, signal)) {
+    for (const { Key, Size, ETag } of page.Contents ?? []) {
+      if (Key === undefined) continue;
+      yield { key: Key, bytes: Size ?? 0, ...(ETag !== undefined && { etag: ETag }) };
+    }
+  }
+}
+
+async function* listPages(
+  retried: Retried,
+  place: { Bucket: string; Prefix: string; Delimiter?: string },
+  signal: AbortSignal,
+): AsyncIterable<ListObjectsV2CommandOutput> {
   let token: string | undefined;
   do {
     const page = await retried(`LIST ${place.Prefix}`, signal, (client) =>
@@ -245,10 +267,7 @@ async function* listObjects(
         { abortSignal: signal },
       ),
     );
-    for (const { Key, Size, ETag } of page.Contents ?? []) {
-      if (Key === undefined) continue;
-      yield { key: Key, bytes: Size ?? 0, ...(ETag !== undefined && { etag: ETag }) };
-    }
+    yield page;
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);
 }

@@ -3,6 +3,9 @@ import type { DeployId, Epoch, NodeId, ProjectId, Revision, VolumeName } from ".
 
 const REVISION_DIGITS = 10;
 
+/** A folder for each project. */
+export const PROJECTS_PREFIX = "projects/";
+
 export const recordPrefix = (project: ProjectId): string => `projects/${project}/record/`;
 
 /** Zero-padded, so that the order of a listing is the order of time. */

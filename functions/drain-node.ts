@@ -7,9 +7,9 @@ import { cordonKey, heartbeatKey } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { DeployId, NodeId, ProjectId } from "../workflows/ids.ts";
 import { NodeStatus } from "../workflows/placement/node-status.ts";
-import type { ProjectState } from "../workflows/record.ts";
 import type { ControlPorts } from "./control-ports.ts";
 import { encodeJson, readJsonObject } from "./json-object.ts";
+import { projectsOn } from "./projects-on-node.ts";
 import { hintRequest, recordRequest } from "./request-deploy.ts";
 
 export interface Drained {
@@ -23,18 +23,16 @@ export const drainNode = async (
   { node, id }: { readonly node: NodeId; readonly id?: string | undefined },
   signal: AbortSignal,
 ): Promise<Drained[]> => {
-  const status = await readNode(ports, node, signal);
+  await readNode(ports, node, signal);
   await ports.store.put(cordonKey(node), encodeJson({ atMs: ports.nowMs() }), {}, signal);
   const drained: Drained[] = [];
-  for (const project of status.projects ?? []) {
-    const state = (await ports.records.load(project, signal))?.state;
-    if (state === undefined || !isOn(state, node)) continue;
+  for (const { project, settings, commit } of await projectsOn(ports, node, signal)) {
     const requestId = `drain.${node}.${id ?? randomUUID()}`;
     const request = {
       requestId,
       trigger: "drain" as const,
-      ref: state.settings.ref,
-      ...(state.commit !== null && { commit: state.commit }),
+      ref: settings.ref,
+      ...(commit !== null && { commit }),
       avoid: [node],
       force: false,
       restore: {},
@@ -70,8 +68,3 @@ export const readNode = async (
     hint: "bagage nodes",
   });
 };
-
-const isOn = ({ containers, volumes, deploy }: ProjectState, node: NodeId): boolean =>
-  Object.values(containers).some((container) => container.node === node) ||
-  Object.values(volumes).some(({ owner }) => owner === node) ||
-  Object.values(deploy?.containers ?? {}).some(({ to }) => to?.node === node);

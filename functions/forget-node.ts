@@ -11,6 +11,7 @@ import { readNodes } from "./advance-deploy/read-nodes.ts";
 import type { ControlPorts } from "./control-ports.ts";
 import { readNode } from "./drain-node.ts";
 import { readJsonObject } from "./json-object.ts";
+import { projectsOn } from "./projects-on-node.ts";
 import { deployIdOf } from "./request-deploy.ts";
 
 export interface AtStake {
@@ -61,7 +62,7 @@ export const forgetNode = async (
   return projects;
 };
 
-/** What the node holds by its own last words. */
+/** What it runs or owns, and what it holds beside that, like warm copies, by its own last words. */
 const findProjects = async (
   ports: ControlPorts,
   node: NodeId,
@@ -71,9 +72,10 @@ const findProjects = async (
   const lease = await readJsonObject(ports.store, leaseKey(node), Lease, signal);
   const guarded = lease === null ? [] : guardedProjects(lease);
   const named = [...projects, ...warm.map(({ project }) => project), ...guarded];
-  const known: ProjectId[] = [];
-  for (const project of new Set(named.map((name) => ProjectId.parse(name)))) {
-    if ((await ports.records.load(project, signal)) !== null) known.push(project);
+  const known = new Set((await projectsOn(ports, node, signal)).map(({ project }) => project));
+  for (const project of named.map((name) => ProjectId.parse(name))) {
+    if (known.has(project)) continue;
+    if ((await ports.records.load(project, signal)) !== null) known.add(project);
   }
-  return known;
+  return [...known];
 };

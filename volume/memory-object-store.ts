@@ -51,6 +51,15 @@ export const createMemoryObjectStore = (): MemoryObjectStore => {
         if (body !== undefined) yield { key, bytes: body.length };
       }
     },
+    listFolders: async (prefix, signal) => {
+      signal.throwIfAborted();
+      const below = [...objects.keys()].filter((key) => key.startsWith(prefix));
+      const paths = below.map((key) => key.slice(prefix.length).split("/"));
+      const names = paths.flatMap(([name, ...rest]) =>
+        name !== undefined && rest.length > 0 ? [name] : [],
+      );
+      return [...new Set(names)].sort();
+    },
     delete: async (keys, signal) => {
       signal.throwIfAborted();
       for (const key of keys) objects.delete(key);

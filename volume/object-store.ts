@@ -46,6 +46,9 @@ export interface ObjectStore {
   /** Objects under the prefix in key order (bytewise). Never truth: a hint for sweeps and garbage. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectInfo>;
 
+  /** Names of the folders right below a prefix that ends with `/`, sorted; at no cost for what is in them. */
+  listFolders(prefix: string, signal: AbortSignal): Promise<string[]>;
+
   /** Deletes the keys; keys that do not exist are no error. */
   delete(keys: readonly string[], signal: AbortSignal): Promise<void>;
 

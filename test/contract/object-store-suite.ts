@@ -103,6 +103,15 @@ export const describeObjectStore = ({ name, open }: SuiteSubject): void => {
       expect(await listAll(store, `${prefix}/`)).toEqual([]);
     });
 
+    test("lists the folders right below a prefix, however much is in them", async () => {
+      const { store, prefix } = await setUp();
+      for (const key of ["b/1", "b/2/3", "B-b/1", "a", "a/1", "c"]) {
+        await store.put(`${prefix}/${key}`, Buffer.from("x"), {}, signal);
+      }
+      expect(await store.listFolders(`${prefix}/`, signal)).toEqual(["B-b", "a", "b"]);
+      expect(await store.listFolders(`${prefix}/none/`, signal)).toEqual([]);
+    });
+
     test("deletes what is there and takes no offence at what is not", async () => {
       const { store, prefix } = await setUp();
       await store.put(`${prefix}/a`, Buffer.from("1"), {}, signal);

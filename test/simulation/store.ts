@@ -156,6 +156,10 @@ const storeFor = (world: World, raw: ObjectStore, process: Process, draw: Draw):
       };
       yield* await process.call(what, () => read(what, answer), { signal });
     },
+    listFolders: (prefix, signal) => {
+      const what = `list folders of ${prefix}`;
+      return process.call(what, () => read(what, () => raw.listFolders(prefix, never)), { signal });
+    },
     delete: (keys, signal) => {
       const what = `delete ${keys[0]}${keys.length > 1 ? ` and ${keys.length - 1} more` : ""}`;
       return process.call(what, () => write(what, false, () => raw.delete(keys, never)), {
