@@ -18,6 +18,8 @@ import { waitUntil } from "./wait-until.ts";
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const START_TIMEOUT_MS = 60_000;
 const run = promisify(execFile);
+/** Longer than any command waits for a deploy by itself. */
+const CLI_TIMEOUT_MS = 240_000;
 
 export interface InstallationOptions {
   readonly name: string;
@@ -202,10 +204,16 @@ const queueEnvironment = (
 
 const runCli = async (argv: readonly string[], env: Record<string, string>): Promise<CliResult> => {
   try {
-    const { stdout, stderr } = await run(process.execPath, [MAIN, ...argv], { env });
+    const options = { env, timeout: CLI_TIMEOUT_MS, killSignal: "SIGKILL" as const };
+    const { stdout, stderr } = await run(process.execPath, [MAIN, ...argv], options);
     return { code: 0, stdout, stderr };
   } catch (error) {
-    const failed = error as { code?: number; stdout?: string; stderr?: string };
+    const failed = error as { code?: number; killed?: boolean; stdout?: string; stderr?: string };
+    if (failed.killed === true) {
+      const said = `${failed.stdout}${failed.stderr}`;
+      const what = `bagage ${argv.join(" ")} had not ended after ${CLI_TIMEOUT_MS} ms: ${said}`;
+      throw new Error(what, { cause: error });
+    }
     return { code: failed.code ?? -1, stdout: failed.stdout ?? "", stderr: failed.stderr ?? "" };
   }
 };
