@@ -252,24 +252,6 @@ test("42: epochs only grow, over aborts, roll-backs and lost nodes", () => {
   }
 });
 
-test("a restore starts from the older snapshot, which becomes the head, and needs acceptLoss", () => {
-  const second = until(begin(running, "second", "b", projectOf({ [WEB]: spec("two", X) })), null);
-  const third = until(begin(second, "third", "c", projectOf({ [WEB]: spec("three", X) })), null);
-  const older = third.volumes[DATA]?.snapshots[0]?.id ?? SnapshotId.parse("no-snapshot");
-  const ask = (acceptLoss: boolean) =>
-    given(
-      third,
-      request("back", { restore: { [DATA]: older }, acceptLoss, force: true }),
-      resolved("back", "c", projectOf({ [WEB]: spec("three", X) })),
-    );
-  expect(ask(false).history.at(-1)?.reason).toContain("--accept-loss");
-  const restored = until(ask(true), null);
-  expect(restored.volumes[DATA]).toMatchObject({
-    origin: { snapshotId: older },
-    head: { id: older },
-  });
-});
-
 test("an inbox that is asked for starts anew what mounts the volume, though nothing changed", () => {
   const ask = (volume: string) =>
     given(

@@ -71,6 +71,11 @@ test("a volume that may be restored knows the session of its owner's lease", () 
   expect(serving.volumes[DATA]?.head).not.toBeNull();
 });
 
+test("the session of one owner says nothing of the next, who begins without any", () => {
+  const starting = untilPhase(begin(serving, "third", "c", three), "starting");
+  expect(starting.volumes[DATA]).toMatchObject({ owner: Y, lease: null });
+});
+
 test("29: at the end of the session another node goes on from the head; the loss is on record", () => {
   const lost = given(serving, expired(X, 1, [status(X), status(Y)]));
   expect(lost).toMatchObject({
