@@ -40,6 +40,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     "a volume that waits for its node is taken",
     'volume?.settings.onNodeLoss === "restore" && volume.lease === session;',
     "volume?.lease === session;",
+    "the record knows no session of a volume that waits",
   ),
   expire(
     "a volume without a snapshot begins empty",
