@@ -1,6 +1,7 @@
 import type { CommandModule } from "yargs";
 import { CommitId, NodeId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import { openContext } from "../context.ts";
+import { DEPLOY_OPTIONS } from "../deploy-options.ts";
 import { submitDeploy } from "../submit-deploy.ts";
 
 interface Arguments {
@@ -46,12 +47,7 @@ export const deployCommand: CommandModule<object, Arguments> = {
         default: false,
         describe: "go on where a pause longer than a volume's max_pause is predicted",
       })
-      .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
-      .option("json", {
-        type: "boolean",
-        default: false,
-        describe: "print the ended deploy as JSON",
-      }),
+      .options(DEPLOY_OPTIONS),
   handler: async (args) => {
     const context = await openContext();
     const { project, state } = await context.loadProject(args.project);

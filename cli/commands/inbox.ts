@@ -8,6 +8,7 @@ import { VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import { type Context, openContext } from "../context.ts";
+import { DEPLOY_OPTIONS } from "../deploy-options.ts";
 import { formatBytes, formatTable, formatTime } from "../format.ts";
 import { submitDeploy } from "../submit-deploy.ts";
 
@@ -83,15 +84,7 @@ const takeCommand: CommandModule<object, Arguments & { detach: boolean }> = {
   describe:
     "Take the files in now: what mounts the volume is started anew, by a deploy of what runs",
   builder: (yargs) =>
-    yargs
-      .positional("project", project)
-      .positional("volume", volume)
-      .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
-      .option("json", {
-        type: "boolean",
-        default: false,
-        describe: "print the ended deploy as JSON",
-      }),
+    yargs.positional("project", project).positional("volume", volume).options(DEPLOY_OPTIONS),
   handler: async (args) => {
     const context = await openContext();
     const { state, volume, objects } = await readInbox(context, args);

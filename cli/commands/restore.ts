@@ -3,6 +3,7 @@ import { TerminalError } from "../../volume/errors.ts";
 import { VolumeName } from "../../workflows/ids.ts";
 import { bringFiles } from "../bring-files.ts";
 import { openContext } from "../context.ts";
+import { DEPLOY_OPTIONS } from "../deploy-options.ts";
 import { findLosses, showLoss } from "../restore-loss.ts";
 import { findPlace } from "../snapshot-place.ts";
 import { submitDeploy } from "../submit-deploy.ts";
@@ -34,12 +35,7 @@ export const restoreCommand: CommandModule<object, Arguments> = {
         default: false,
         describe: "what was written since stays out of the volume; its restore points stay",
       })
-      .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
-      .option("json", {
-        type: "boolean",
-        default: false,
-        describe: "print the ended deploy as JSON",
-      }),
+      .options(DEPLOY_OPTIONS),
   handler: async (args) => {
     const context = await openContext();
     const { ref, ...place } = await findPlace(context, args.project, args.snapshot);

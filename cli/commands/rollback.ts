@@ -3,6 +3,7 @@ import { TerminalError } from "../../volume/errors.ts";
 import { mapRecord } from "../../workflows/keys-of.ts";
 import { planRollback } from "../../workflows/rollback/plan-rollback.ts";
 import { openContext } from "../context.ts";
+import { DEPLOY_OPTIONS } from "../deploy-options.ts";
 import { formatTime } from "../format.ts";
 import { findLosses, showLoss } from "../restore-loss.ts";
 import { submitDeploy } from "../submit-deploy.ts";
@@ -34,12 +35,7 @@ export const rollbackCommand: CommandModule<object, Arguments> = {
         default: false,
         describe: "what was written since stays out of the volumes; its restore points stay",
       })
-      .option("detach", { type: "boolean", default: false, describe: "do not wait for the end" })
-      .option("json", {
-        type: "boolean",
-        default: false,
-        describe: "print the ended deploy as JSON",
-      }),
+      .options(DEPLOY_OPTIONS),
   handler: async (args) => {
     const context = await openContext();
     const { project, state } = await context.loadProject(args.project);

@@ -24,7 +24,8 @@ import type { ObjectStore } from "../../volume/object-store.ts";
 import { type DataKeys, NO_KEYS } from "../../volume/sealing.ts";
 import { writeSnapshot } from "../../volume/write-snapshot.ts";
 import { Epoch, ProjectId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
-import { type SnapshotRef, VolumeState } from "../../workflows/record.ts";
+import { newVolume } from "../../workflows/new-volume.ts";
+import type { SnapshotRef, VolumeState } from "../../workflows/record.ts";
 import { connectLabSpaces, requireStore, spacesEnvironment } from "./spaces-scene.ts";
 
 export const VOLUME = VolumeName.parse("data");
@@ -112,15 +113,7 @@ export const openPublishScene = async (
   };
 };
 
-const NEW_VOLUME = VolumeState.parse({
-  settings: { onNodeLoss: "wait", publish: "s3" },
-  owner: null,
-  epoch: 1,
-  origin: { kind: "empty" },
-  head: null,
-  snapshots: [],
-  branches: [],
-});
+const NEW_VOLUME = newVolume({ onNodeLoss: "wait", publish: "s3" }, Epoch.parse(1));
 
 /** With a data key of its own, where there is something to wrap it with. */
 const sealProject = async (

@@ -19,7 +19,7 @@ import { findSpace } from "../../functions/spaces/space.ts";
 import type { EmulatedSettings } from "../../infra/serverless/aws-emulator.ts";
 import { writeSnapshot } from "../../volume/write-snapshot.ts";
 import { Epoch, ProjectId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
-import { VolumeState } from "../../workflows/record.ts";
+import { newVolume } from "../../workflows/new-volume.ts";
 import { ACCOUNT } from "./function-rights.ts";
 
 export const SPACE_PROJECT = ProjectId.parse("with-a-bucket");
@@ -86,15 +86,7 @@ export const prepareSpace = async (
   };
 };
 
-const PUBLISHED = VolumeState.parse({
-  settings: { onNodeLoss: "wait", publish: "s3" },
-  owner: null,
-  epoch: 1,
-  origin: { kind: "empty" },
-  head: null,
-  snapshots: [],
-  branches: [],
-});
+const PUBLISHED = newVolume({ onNodeLoss: "wait", publish: "s3" }, Epoch.parse(1));
 
 const takeSnapshot = async (
   place: Pick<Parameters<typeof writeSnapshot>[0], "store" | "prefix">,
