@@ -51,10 +51,10 @@ export const createNodeAgent = (
   const measure = createMeasureVolume(ports);
   const warm = createWarmVolume(ports, ports.cacheBudgetBytes);
   const standbys = createStandbyTender(ports);
-  const caches = createCacheTender(ports);
+  const watched = createWatchList();
+  const caches = createCacheTender(ports, watched.touch);
   const branches = createBranchTeller(ports);
   const asked = createBranchTender(ports);
-  const watched = createWatchList();
   const keeper = createSnapshotKeeper(ports, signal);
   const look = async (project: ProjectId): Promise<void> => {
     const state = await reconcileProject(ports, project, signal);

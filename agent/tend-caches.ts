@@ -5,10 +5,10 @@
  */
 import type { Copy } from "../adapters/node-disk.ts";
 import { dropRetiredInbox } from "../functions/bring-in/stage-inbox.ts";
-import type { Epoch, ProjectId, VolumeName } from "../workflows/ids.ts";
-import { isGivenUp } from "../workflows/node/given-up.ts";
+import type { Epoch, ProjectId } from "../workflows/ids.ts";
 import { isOwnEpoch } from "../workflows/node/own-copy.ts";
 import type { ProjectState } from "../workflows/record.ts";
+import { keepGivenUp } from "./keep-given-up.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 
 export interface CacheTender {
@@ -16,13 +16,18 @@ export interface CacheTender {
   tend(project: ProjectId, signal: AbortSignal): void;
 }
 
-export const createCacheTender = (ports: AgentPorts): CacheTender => {
+/** `onKept`: a branch is there that the record does not know yet. */
+export const createCacheTender = (
+  ports: AgentPorts,
+  onKept: (project: ProjectId) => void,
+): CacheTender => {
   const running = new Set<ProjectId>();
   return {
     tend: (project, signal) => {
       if (running.has(project)) return;
       running.add(project);
       tendCaches(ports, project, signal)
+        .then((isKept) => isKept && onKept(project))
         .catch((error: unknown) => {
           if (!signal.aborted) ports.log.warn({ project, err: error }, "caches.postponed");
         })
@@ -32,12 +37,13 @@ export const createCacheTender = (ports: AgentPorts): CacheTender => {
 };
 
 /** Under the staging lock, on a record read inside it: a deploy may begin to stage at any time. */
-const tendCaches = (ports: AgentPorts, project: ProjectId, signal: AbortSignal): Promise<void> =>
+const tendCaches = (ports: AgentPorts, project: ProjectId, signal: AbortSignal): Promise<boolean> =>
   ports.locks.run(`stage ${project}`, async () => {
     const loaded = await ports.records.load(project, signal);
-    if (loaded !== null && loaded.state.deploy === null) {
-      await dropSurplus(ports, project, loaded.state);
-    }
+    if (loaded === null || loaded.state.deploy !== null) return false;
+    const isKept = await keepGivenUp(ports, loaded.state);
+    await dropSurplus(ports, project, loaded.state);
+    return isKept;
   });
 
 const dropSurplus = async (
@@ -46,7 +52,6 @@ const dropSurplus = async (
   state: ProjectState,
 ): Promise<void> => {
   for (const volume of await ports.disk.listVolumes(project)) {
-    await keepGivenUp(ports, project, volume, state);
     const copies = await ports.disk.listCopies(project, volume);
     const owned = state.volumes[volume];
     const isNeeded = (epoch: Epoch) => owned !== undefined && isOwnEpoch(owned, epoch);
@@ -68,20 +73,3 @@ const dropSurplus = async (
 };
 
 const writtenAt = ({ marker }: Copy): number => marker?.writtenAtMs ?? 0;
-
-const keepGivenUp = async (
-  { disk, node, log }: AgentPorts,
-  project: ProjectId,
-  volume: VolumeName,
-  state: ProjectState,
-): Promise<void> => {
-  const known = state.volumes[volume];
-  if (known === undefined) return;
-  for (const { role, epoch, marker, path } of await disk.listCopies(project, volume)) {
-    const snapshotId = marker?.snapshotId ?? null;
-    if (role !== "sealed" || known.owner === node) continue;
-    if (!isGivenUp({ epoch, snapshotId }, known, node)) continue;
-    await disk.moveCopy(path, disk.pathOf(project, volume, "branch", epoch));
-    log.warn({ project, volume, epoch }, "volume.quarantined");
-  }
-};

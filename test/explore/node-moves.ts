@@ -269,7 +269,7 @@ const dropCaches = ({ node, name }: NodeScene, view: ProjectState): Outcome[] =>
 const keepGivenUp = (node: NodeWorld, name: string, view: ProjectState): Outcome | null => {
   for (const copy of node.copies) {
     const known = view.volumes[copy.volume as keyof typeof view.volumes];
-    if (copy.role !== "sealed" || known === undefined || known.owner === name) continue;
+    if (copy.role !== "sealed" || known === undefined) continue;
     if (!isGivenUpCopy(copy, known, name)) continue;
     const kept = changeCopy(node, copy, { ...copy, role: "branch" });
     if (kept === null) continue;

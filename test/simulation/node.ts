@@ -197,6 +197,7 @@ const READS = [
   "root",
   "pathOf",
   "stagingPath",
+  "inboxPath",
   "listProjects",
   "listVolumes",
   "listCopies",
