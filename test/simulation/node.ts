@@ -1,11 +1,10 @@
 /** A Docker host: its disk, its daemon, and the real agent on them, as often as it is started. */
-import { cpSync, mkdirSync, readlinkSync } from "node:fs";
+import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { waitHealthy } from "../../adapters/container-health.ts";
 import { openFenceStore } from "../../adapters/fence-file.ts";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
 import { type NodeDisk, openNodeDisk } from "../../adapters/node-disk.ts";
-import type { DirectoryUser } from "../../adapters/open-files.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { createBackoff } from "../../agent/backoff.ts";
 import type { GateRegistry } from "../../agent/gate-registry.ts";
@@ -23,6 +22,7 @@ import { writeSnapshot } from "../../volume/write-snapshot.ts";
 import { NodeId } from "../../workflows/ids.ts";
 import { loseTheEnd } from "./application.ts";
 import { createDaemon, type Daemon } from "./daemon.ts";
+import { directoryUsers } from "./directory-users.ts";
 import { dockerFor } from "./docker.ts";
 import { simulatedFileSystem } from "./file-system.ts";
 import { keepSimulatedLease } from "./lease.ts";
@@ -149,7 +149,14 @@ const portsOf = (
         ? { read: async () => NO_FENCES, raise: async () => NO_FENCES }
         : bound(process, "fence", fences, []),
     docker,
-    processesUsing: async (directory) => strangersIn(node, directory),
+    processesUsing: async (directory) => {
+      const isBlind = mutation === "seal-before-stop";
+      return directoryUsers(
+        directory,
+        node.stranger,
+        isBlind ? [] : node.daemon.containers.values(),
+      );
+    },
     processesGone: async (name, signal) => {
       const isRunning = () => node.daemon.containers.get(name)?.state === "running";
       if (!isRunning()) return false;
@@ -281,11 +288,4 @@ const gatesOf = ({ world }: Site, node: Node, process: Process): GateRegistry =>
       [...opened.values()].filter((g) => project === undefined || g.project === project),
     closeAll: async () => opened.clear(),
   };
-};
-
-const strangersIn = (node: Node, directory: string): DirectoryUser[] => {
-  if (node.stranger === null) return [];
-  const held = readlinkSync(`/proc/self/fd/${node.stranger}`);
-  const isInside = held === directory || held.startsWith(`${directory}/`);
-  return isInside ? [{ pid: 1, command: "stranger", how: "fd" }] : [];
 };
