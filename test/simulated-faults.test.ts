@@ -28,6 +28,7 @@ const move = async (
   const scenario: Scenario = {
     seed: 3,
     isShared: false,
+    volumeCount: 1,
     onNodeLoss: "wait",
     pushes: [
       { atMs: 2_000, node: "x", behaviour: "good" },
@@ -144,7 +145,14 @@ test("a drain that is asked for twice moves all that runs on the node once, and 
     }
   };
   const pushes = [2_000, MOVE_MS].map((atMs) => ({ atMs, node: "x", behaviour: "good" }) as const);
-  const scenario = { seed: 3, isShared: true, onNodeLoss: "restore", pushes, faults: [] } as const;
+  const scenario = {
+    seed: 3,
+    isShared: true,
+    volumeCount: 2,
+    onNodeLoss: "restore",
+    pushes,
+    faults: [],
+  } as const;
   const { breaches, ended, losses } = await simulate(scenario, { also });
   expect(breaches).toEqual([]);
   expect(losses).toBe(0);

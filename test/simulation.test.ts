@@ -35,6 +35,7 @@ test("a seed tells the same story every time", async () => {
 const moveWith = (seed: number, faults: readonly Fault[]): Scenario => ({
   seed,
   isShared: false,
+  volumeCount: 1,
   onNodeLoss: "wait",
   pushes: [5_000, 30_000, 60_000].map((atMs, index) => ({
     atMs,

@@ -8,9 +8,10 @@ import { CommitId, NodeId, type SnapshotId, VolumeName } from "../../workflows/i
 import type { Desired } from "../../workflows/record.ts";
 import { type Behaviour, findLoss, imageOf, readLog, takeRecord } from "./application.ts";
 import { type Control, PROJECT } from "./control.ts";
-import { dataOf } from "./daemon.ts";
+import { directoriesOf } from "./daemon.ts";
+import type { Laws } from "./laws.ts";
 import type { Node } from "./node.ts";
-import type { Scenario } from "./scenario.ts";
+import { type Scenario, volumesOf } from "./scenario.ts";
 import type { Site } from "./site.ts";
 
 export const SECRET = "the-secret-of-the-shop";
@@ -29,7 +30,7 @@ export interface Writer {
 export const startWriter = (
   site: Site,
   nodes: readonly Node[],
-  promised: (acknowledged: readonly string[]) => readonly string[],
+  laws: Pick<Laws, "volumes">,
   everyMsMax = WRITE_EVERY_MS_MAX,
 ): Writer => {
   const { world } = site;
@@ -56,15 +57,16 @@ export const startWriter = (
         const container = [...node.daemon.containers.values()].find(
           ({ ours, state }) => ours?.container === "web" && state === "running",
         );
-        const data = container === undefined ? null : dataOf(container);
-        if (data === null) return;
-        takeRecord(data, id, random);
+        if (container === undefined || container.held.length === 0) return;
+        for (const { directory } of directoriesOf(container)) takeRecord(directory, id, random);
         world.note(`${node.id} record ${id}`);
         agent.deliver(() => {
           acknowledged.push(id);
-          const loss =
-            container?.data === null ? null : findLoss(readLog(data), promised(acknowledged));
-          if (loss !== null) world.breach(`I4: the serving volume on ${node.id}: ${loss}`);
+          for (const { volume, directory } of directoriesOf(container)) {
+            const promised = laws.volumes.find((one) => one.volume === volume)?.promised() ?? [];
+            const loss = findLoss(readLog(directory), promised);
+            if (loss !== null) world.breach(`I4: ${volume}, as ${node.id} serves it: ${loss}`);
+          }
         }, 0);
       }, 0);
       next();
@@ -98,7 +100,7 @@ const ANSWER_MS_MAX = 10_000;
 export const createPusher = (
   site: Site,
   controls: () => readonly Control[],
-  { isShared, onNodeLoss }: Pick<Scenario, "isShared" | "onNodeLoss">,
+  scenario: Pick<Scenario, "isShared" | "volumeCount" | "onNodeLoss">,
 ): Pusher => {
   const { world } = site;
   const files = new Map<CommitId, string>();
@@ -169,10 +171,10 @@ export const createPusher = (
     push: ({ node, behaviour }) => {
       const version = files.size + 1;
       head = CommitId.parse(createHash("sha1").update(String(version)).digest("hex"));
-      files.set(head, fileOf({ node, behaviour, version, isShared, onNodeLoss }));
+      files.set(head, fileOf({ node, behaviour, version, ...scenario }));
       world.note(`push ${version}: ${behaviour}, to ${node}`);
       // A file that named a node would keep the volume from going on without it.
-      if (onNodeLoss === "restore") {
+      if (scenario.onNodeLoss === "restore") {
         askFor({ commit: head, target: NodeId.parse(node), restore: {}, acceptLoss: false });
         return;
       }
@@ -223,38 +225,46 @@ const deliveryOf = (delivery: string, commit: CommitId): APIGatewayProxyEventV2 
   };
 };
 
-interface FileOptions extends Pushed {
+interface FileOptions extends Pushed, Pick<Scenario, "isShared" | "volumeCount" | "onNodeLoss"> {
   readonly version: number;
-  readonly isShared: boolean;
-  readonly onNodeLoss: Scenario["onNodeLoss"];
 }
 
 /** The project file of a version, as a user would write it. */
-const fileOf = ({ node, behaviour, version, isShared, onNodeLoss }: FileOptions): string => {
+const fileOf = ({ node, behaviour, version, onNodeLoss, ...options }: FileOptions): string => {
   const placement = [
     "    deploy:",
     "      placement:",
     "        constraints:",
     `        - node.id == ${node}`,
   ];
-  const container = (name: string, image: string, more: readonly string[]): string[] => [
+  const volumes = volumesOf(options);
+  const mount = (name: VolumeName): string[] => [
+    `    - name: ${name}`,
+    `      path: /${name}`,
+    ...(onNodeLoss === "wait" ? [] : ["      on_node_loss: restore"]),
+  ];
+  const container = (
+    name: string,
+    image: string,
+    mounts: readonly VolumeName[],
+    more: readonly string[],
+  ): string[] => [
     `${name}:`,
     `    image: ${image}`,
     ...more,
     "    stop_grace_period: 5s",
     ...(onNodeLoss === "wait" ? placement : []),
     "    volumes:",
-    "    - name: data",
-    "      path: /data",
-    ...(onNodeLoss === "wait" ? [] : ["      on_node_loss: restore"]),
+    ...mounts.flatMap(mount),
   ];
-  const web = container("web", imageOf(behaviour, version), [
+  const web = container("web", imageOf(behaviour, version), volumes, [
     '    ports: ["8080:80"]',
     "    healthcheck:",
     '      test: ["CMD", "check"]',
     "      interval: 1s",
     "      retries: 4",
   ]);
-  const side = isShared ? container("side", imageOf("good", version), []) : [];
+  const shared = volumes.slice(0, 1);
+  const side = options.isShared ? container("side", imageOf("good", version), shared, []) : [];
   return `${[...web, ...side].join("\n")}\n`;
 };

@@ -131,6 +131,7 @@ const SECOND_PUSH_MS = 20_000;
 const MOVE: Scenario = {
   seed: 1,
   isShared: false,
+  volumeCount: 1,
   onNodeLoss: "wait",
   pushes: [
     { atMs: 2_000, node: "x", behaviour: "good" },
@@ -244,7 +245,7 @@ const watchPause = (installation: Installation, beganAtMs: number): Pause => {
     if (nowMs - beganAtMs > WATCHED_MS) return;
     const serves = ["x", "y"].some((name) => {
       const { gates, daemon } = installation.node(name);
-      const runs = [...daemon.containers.values()].some(({ data }) => data !== null);
+      const runs = [...daemon.containers.values()].some(({ held }) => held.length > 0);
       return runs && (gates?.list().length ?? 0) > 0;
     });
     if (!serves) return;

@@ -3,6 +3,7 @@
  * and restarts nothing. Its containers run the model application.
  */
 import { closeSync, existsSync, openSync } from "node:fs";
+import { basename } from "node:path";
 import type {
   BindMount,
   ContainerEvent,
@@ -25,8 +26,8 @@ export interface Container {
   pid: number | null;
   /** Its start was executed long after it was asked for. */
   isLate: boolean;
-  /** The first mounted directory, held open while it runs. */
-  data: number | null;
+  /** The mounted directories, held open while it runs. */
+  held: readonly { readonly volume: string; readonly descriptor: number }[];
 }
 
 export interface Daemon {
@@ -46,9 +47,9 @@ export interface Daemon {
   subscribe(hear: (event: ContainerEvent) => void): void;
 }
 
-/** The data directory that a running container writes to; null when it does not run. */
-export const dataOf = (container: Container): string | null =>
-  container.data === null ? null : `/proc/self/fd/${container.data}`;
+/** Where a running container writes, whatever the directories are called by now. */
+export const directoriesOf = ({ held }: Container) =>
+  held.map(({ volume, descriptor }) => ({ volume, directory: `/proc/self/fd/${descriptor}` }));
 
 const END_MS_MAX = 3_000;
 
@@ -67,8 +68,8 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
     if (container.state !== "running") return;
     container.state = "exited";
     container.exitCode = exitCode;
-    if (container.data !== null) closeSync(container.data);
-    container.data = null;
+    for (const { descriptor } of container.held) closeSync(descriptor);
+    container.held = [];
     container.pid = null;
     world.note(`${name} container ${container.request.name} ends`);
     tell("die", container);
@@ -83,12 +84,15 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
     container.state = "running";
     container.startedAtMs = world.nowMs();
     container.pid = nextPid();
-    const source = container.request.mounts[0]?.source;
-    if (source !== undefined) container.data = openSync(source, "r");
+    container.held = container.request.mounts.map(({ source, target }) => ({
+      volume: basename(target),
+      descriptor: openSync(source, "r"),
+    }));
     const { ours } = container;
     world.note(`${name} container ${container.request.name} runs`);
-    const data = dataOf(container);
-    if (data !== null && ours !== null) noteStart(data, ours.epoch);
+    for (const { directory } of directoriesOf(container)) {
+      if (ours !== null) noteStart(directory, ours.epoch);
+    }
     if (behaviourOf(container.request.spec.image) === "crashes") {
       world.after(world.random.between(50, 2_000), () => end(container, 1));
     }
@@ -112,7 +116,7 @@ export const createDaemon = (world: World, name: string, nextPid: () => number):
         startedAtMs: null,
         pid: null,
         isLate: false,
-        data: null,
+        held: [],
       };
       containers.set(request.name, container);
       return { ...container, isReused: false };

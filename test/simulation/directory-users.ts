@@ -13,9 +13,9 @@ export const directoryUsers = (
   if (stranger !== null && isWithin(stranger, directory)) {
     users.push({ pid: 1, command: "stranger", how: "fd" });
   }
-  for (const { pid, data, request } of containers) {
-    if (pid === null || data === null || !isWithin(data, directory)) continue;
-    users.push({ pid, command: request.name, how: "mount" });
+  for (const { pid, held, request } of containers) {
+    const isUser = held.some(({ descriptor }) => isWithin(descriptor, directory));
+    if (pid !== null && isUser) users.push({ pid, command: request.name, how: "mount" });
   }
   return users;
 };

@@ -1,5 +1,6 @@
 /** What happens in a run, as data: drawn from a seed, and made smaller by fast-check when it fails. */
 import fc from "fast-check";
+import { VolumeName } from "../../workflows/ids.ts";
 import { BEHAVIOURS } from "./application.ts";
 
 export const CONTROLS = ["c1", "c2"] as const;
@@ -83,13 +84,20 @@ export type Push = typeof pushArbitrary extends fc.Arbitrary<infer T> ? T : neve
 export interface Scenario {
   /** Of latencies and of choices within a fault. */
   readonly seed: number;
-  /** A second container shares the volume. */
+  /** A second container shares the first volume. */
   readonly isShared: boolean;
+  readonly volumeCount: 1 | 2;
   /** What the volume's file says. */
   readonly onNodeLoss: "wait" | "restore";
   readonly pushes: readonly Push[];
   readonly faults: readonly Fault[];
 }
+
+const VOLUMES = ["data", "more"].map((name) => VolumeName.parse(name));
+
+/** Of the application's container. What it takes is promised to be in each of them. */
+export const volumesOf = ({ volumeCount }: Pick<Scenario, "volumeCount">): VolumeName[] =>
+  VOLUMES.slice(0, volumeCount);
 
 /** Without a snapshot a volume waits for its node: one that may go on has been deployed to twice. */
 const EARLY: readonly Push[] = [
@@ -100,6 +108,7 @@ const EARLY: readonly Push[] = [
 const drawn = fc.record({
   seed: fc.nat(),
   isShared: fc.boolean(),
+  volumeCount: fc.constantFrom(1, 2),
   onNodeLoss: fc.constantFrom("wait", "restore"),
   pushes: fc.array(pushArbitrary, { minLength: 1, maxLength: 5, size: "max" }),
   faults: fc.array(faultArbitrary, { maxLength: 10, size: "max" }),

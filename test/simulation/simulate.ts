@@ -28,6 +28,7 @@ import {
   type NodeName,
   type Scenario,
   TROUBLED_MS,
+  volumesOf,
 } from "./scenario.ts";
 import type { Site } from "./site.ts";
 import { createSharedStore } from "./store.ts";
@@ -110,7 +111,7 @@ export const simulate = async (
       results: laws.receipts().map(({ result }) => result),
       ended: laws.receipts(),
       revisions: laws.revisions.length,
-      losses: laws.losses.length,
+      losses: laws.volumes.reduce((sum, { losses }) => sum + losses.length, 0),
     };
   } finally {
     closeLeftOpen();
@@ -139,7 +140,7 @@ const openSite = (
     blindRecords,
     onSeal: (node, { directory: sealed, snapshotId }) => {
       if (!/-seal-/.test(snapshotId)) return;
-      const writes = [...node.daemon.containers.values()].some(({ data }) => data !== null);
+      const writes = [...node.daemon.containers.values()].some(({ held }) => held.length > 0);
       if (writes) world.breach(`I3: ${sealed} is sealed while a container runs on ${node.id}`);
     },
   };
@@ -155,8 +156,8 @@ const install = (
   const pusher = createPusher(site, () => controls, scenario);
   controls = CONTROLS.map((name) => createControl(site, name, pusher.git));
   let writer: Writer | null = null;
-  const laws = enforceLaws(site, nodes, () => writer?.acknowledged ?? []);
-  writer = startWriter(site, nodes, laws.promised, writeEveryMsMax);
+  const laws = enforceLaws(site, nodes, volumesOf(scenario), () => writer?.acknowledged ?? []);
+  writer = startWriter(site, nodes, laws, writeEveryMsMax);
   const find = <T>(all: readonly T[], is: (one: T) => boolean): T => {
     const found = all.find(is);
     if (found === undefined) throw new Error("no such machine");

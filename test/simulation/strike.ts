@@ -1,7 +1,7 @@
 /** Carries a scenario's faults out, each at its time, and mends what it broke. */
 import { openSync } from "node:fs";
 import { CONTROL_QUEUE } from "../../functions/messages.ts";
-import { dataOf } from "./daemon.ts";
+import { directoriesOf } from "./daemon.ts";
 import type { Machine, Moment } from "./machine.ts";
 import type { Fault, FaultOf } from "./scenario.ts";
 import type { Installation } from "./simulate.ts";
@@ -32,7 +32,9 @@ export const strike = (installation: Installation, fault: Fault): void => {
       if (node !== null) node.daemon.lateStartMs = fault.lateMs;
       return;
     case "container-dies": {
-      const running = [...(node?.daemon.containers.values() ?? [])].filter((c) => c.data !== null);
+      const running = [...(node?.daemon.containers.values() ?? [])].filter(
+        ({ held }) => held.length > 0,
+      );
       if (running.length > 0) node?.daemon.signal(world.random.pick(running).request.name, "KILL");
       return;
     }
@@ -142,10 +144,10 @@ const strikeNode = (installation: Installation, fault: NodeFault): void => {
       });
       return;
     case "stranger": {
-      const running = [...node.daemon.containers.values()].find((c) => c.data !== null);
-      const data = running === undefined ? null : dataOf(running);
-      if (data === null) return;
-      node.stranger = openSync(data, "r");
+      const running = [...node.daemon.containers.values()].find(({ held }) => held.length > 0);
+      const [first] = running === undefined ? [] : directoriesOf(running);
+      if (first === undefined) return;
+      node.stranger = openSync(first.directory, "r");
       world.after(fault.forMs, () => {
         node.stranger = null;
       });
