@@ -165,3 +165,27 @@ test("a reader that is far behind does not read every revision in between", asyn
   await reader.load(project, signal);
   expect(gets).toHaveLength(1);
 });
+
+test("a reader that is told of a revision begins there; one that is not there misleads nobody", async () => {
+  const store = createMemoryObjectStore();
+  const gets: string[] = [];
+  const reader = open({
+    ...store,
+    get: (key, getSignal) => {
+      gets.push(key);
+      return store.get(key, getSignal);
+    },
+  });
+  const writer = open(store);
+  let last = await writer.save(project, null, state(0), signal);
+  await reader.load(project, signal);
+  for (let n = 1; n <= 3; n += 1) last = await writer.save(project, last, state(n), signal);
+  gets.length = 0;
+  expect((await reader.load(project, signal, last.rev))?.rev).toBe(3);
+  // The one that was named, and the one that is not there.
+  expect(gets).toHaveLength(2);
+  last = await writer.save(project, last, state(4), signal);
+  expect((await reader.load(project, signal, Revision.parse(9)))?.rev).toBe(4);
+  last = await writer.save(project, last, state(5), signal);
+  expect((await reader.load(project, signal, Revision.parse(2)))?.rev).toBe(5);
+});

@@ -24,8 +24,11 @@ export interface LoadedRecord {
 }
 
 export interface ProjectRecords {
-  /** The newest revision, or null when the project does not exist. */
-  load(project: ProjectId, signal: AbortSignal): Promise<LoadedRecord | null>;
+  /**
+   * The newest revision, or null when the project does not exist. `hinted`: one that somebody says
+   * is there; what lies between it and the one known here is not read.
+   */
+  load(project: ProjectId, signal: AbortSignal, hinted?: Revision): Promise<LoadedRecord | null>;
   /** One revision as it was written, or null when it is not there. */
   at(project: ProjectId, rev: Revision, signal: AbortSignal): Promise<RecordRevision | null>;
   /**
@@ -58,8 +61,11 @@ export const openProjectRecords = (options: ProjectRecordsOptions): ProjectRecor
     return record;
   };
   return {
-    load: async (project, signal) => {
-      const start = newestSeen.get(project) ?? (await findStart(options.store, project, signal));
+    load: async (project, signal, hinted) => {
+      const seen = newestSeen.get(project) ?? null;
+      const isBehind = hinted !== undefined && (seen?.rev ?? -1) + 1 < hinted;
+      const told = isBehind ? await readRevision(options.store, project, hinted, signal) : null;
+      const start = told ?? seen ?? (await findStart(options.store, project, signal));
       if (start === null) return null;
       return remember(project, await walkOn(options.store, project, start, signal));
     },

@@ -9,7 +9,7 @@ import type { NodePorts } from "../functions/node-ports.ts";
 import { startContainer } from "../functions/start-containers/start-container.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { reachedPorts } from "../workflows/edge/routes.ts";
-import type { ProjectId } from "../workflows/ids.ts";
+import type { ProjectId, Revision } from "../workflows/ids.ts";
 import { assignNode, type NodeAssignment, type RunOrder } from "../workflows/node/assignment.ts";
 import { type Action, isLeaseGood, type Observed, reconcile } from "../workflows/node/reconcile.ts";
 import type { ProjectState } from "../workflows/record.ts";
@@ -32,15 +32,18 @@ export interface AgentPorts extends NodePorts {
   readonly cacheBudgetBytes: number | null;
 }
 
-/** Returns the state that was acted on, or null for a project that does not exist. */
+/**
+ * Returns the state that was acted on, or null for a project that does not exist. `hinted`: a revision
+ * that the record is said to have.
+ */
 export const reconcileProject = (
   ports: AgentPorts,
-  project: ProjectId,
+  { project, hinted }: { readonly project: ProjectId; readonly hinted?: Revision | undefined },
   signal: AbortSignal,
 ): Promise<ProjectState | null> =>
   ports.locks.run(`project ${project}`, async () => {
     for (let pass = 1; ; pass += 1) {
-      const loaded = await ports.records.load(project, signal);
+      const loaded = await ports.records.load(project, signal, hinted);
       if (loaded === null) return null;
       const assignment = assignNode(loaded.state, ports.node);
       await ports.fences.raise(project, assignment.fences);

@@ -16,7 +16,7 @@ import { createWarmVolume } from "../functions/warm-volume/warm-volume.ts";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import { stepKind } from "../workflows/deploy/steps.ts";
 import { reachedPorts } from "../workflows/edge/routes.ts";
-import type { ProjectId } from "../workflows/ids.ts";
+import type { ProjectId, Revision } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
@@ -56,8 +56,8 @@ export const createNodeAgent = (
   const branches = createBranchTeller(ports);
   const asked = createBranchTender(ports);
   const keeper = createSnapshotKeeper(ports, signal);
-  const look = async (project: ProjectId): Promise<void> => {
-    const state = await reconcileProject(ports, project, signal);
+  const look = async (project: ProjectId, hinted?: Revision): Promise<void> => {
+    const state = await reconcileProject(ports, { project, hinted }, signal);
     if (state === null) return;
     keeper.note(state);
     if (state.deploy === null) caches.tend(project, signal);
@@ -81,7 +81,9 @@ export const createNodeAgent = (
     const message = NodeMessage.parse(JSON.parse(record.body));
     if (message.type === "node.hint") {
       watched.touch(message.project);
-      return traceRecord(ports.traces, "reconcile", record, () => look(message.project));
+      return traceRecord(ports.traces, "reconcile", record, () =>
+        look(message.project, message.rev),
+      );
     }
     if (message.type === "volume.measure") return measure(message, signal);
     if (message.type === "volume.warm") return warm(message, signal);

@@ -13,6 +13,7 @@ import {
   LeaseSession,
   NodeId,
   ProjectId,
+  Revision,
   SnapshotId,
   VolumeName,
 } from "../workflows/ids.ts";
@@ -153,6 +154,9 @@ export const ControlMessage = z.discriminatedUnion("type", [
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 
+/** The record was there, or further: read from it on. Absent: sent by hand, or by an older version. */
+const NewestRevision = Revision.optional();
+
 /** A node owes a deploy a step. The message's type names the function; the record says the rest. */
 export const StepMessage = z.object({
   type: z.enum(["volume.snapshot", "volume.hydrate", "containers.stop", "containers.start"]),
@@ -160,6 +164,7 @@ export const StepMessage = z.object({
   project: ProjectId,
   deployId: DeployId,
   step: z.string(),
+  rev: NewestRevision,
 });
 export type StepMessage = z.infer<typeof StepMessage>;
 
@@ -179,7 +184,9 @@ export const NodeHint = z.object({
   type: z.literal("node.hint"),
   version,
   project: ProjectId,
+  rev: NewestRevision,
 });
+export type NodeHint = z.infer<typeof NodeHint>;
 
 /** A plan asks how large the project's volumes on the node are, and what of them is dirty. */
 export const VolumeMeasure = z.object({

@@ -78,11 +78,11 @@ export const runStep = async (
 /** The step as the record has it now; null when it is done, superseded or nobody's business. */
 export const findWork = async (
   ports: NodePorts,
-  { project, deployId, step }: StepMessage,
+  { project, deployId, step, rev }: StepMessage,
   signal: AbortSignal,
 ): Promise<Omit<StepWork, "progress"> | null> => {
   const session = ports.lease.session();
-  const loaded = await ports.records.load(project, signal);
+  const loaded = await ports.records.load(project, signal, rev);
   const deploy = loaded?.state.deploy ?? null;
   if (loaded === null || deploy === null) return null;
   const assignment = assignNode(loaded.state, ports.node);

@@ -106,8 +106,8 @@ export const traceStep = async (
 
 export const traceRecords = (records: ProjectRecords, traces: Traces): ProjectRecords => ({
   ...records,
-  load: async (project, signal) => {
-    const loaded = await records.load(project, signal);
+  load: async (project, signal, hinted) => {
+    const loaded = await records.load(project, signal, hinted);
     if (loaded !== null) joinTrace(traces, loaded.state);
     return loaded;
   },

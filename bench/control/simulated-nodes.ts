@@ -113,8 +113,8 @@ const told = new Set<string>();
 /** Ends are seen where the nodes read the records anyway: to look for them would cost requests. */
 const watched = (records: ProjectRecords): ProjectRecords => ({
   ...records,
-  load: async (project, either) => {
-    const loaded = await records.load(project, either);
+  load: async (project, either, hinted) => {
+    const loaded = await records.load(project, either, hinted);
     const last = loaded?.state.history.at(-1);
     if (last !== undefined && !told.has(last.id)) {
       told.add(last.id);

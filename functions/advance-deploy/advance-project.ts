@@ -9,7 +9,7 @@ import { ConflictError, TerminalError } from "../../volume/errors.ts";
 import { decide } from "../../workflows/deploy/decide.ts";
 import { type Duty, duties } from "../../workflows/deploy/duties.ts";
 import type { Input, WorkflowEvent } from "../../workflows/deploy/messages.ts";
-import { newNodes, oldNodes, stepKind } from "../../workflows/deploy/steps.ts";
+import { stepKind } from "../../workflows/deploy/steps.ts";
 import { type NodeId, type ProjectId, Revision } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { concernsStandbys } from "../../workflows/placement/settle-standbys.ts";
@@ -17,6 +17,7 @@ import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import {
   CONTROL_QUEUE,
+  type NodeHint,
   nodeQueue,
   PUBLISH_QUEUE,
   STEP_FUNCTIONS,
@@ -28,8 +29,7 @@ import { claimHosts } from "./claim-hosts.ts";
 import { forgetProgress } from "./forget-progress.ts";
 import { archive, readReport, replaceAgain, resolveDesired } from "./gather-inputs.ts";
 import { hintEdges, markRouted } from "./hint-edges.ts";
-import { hintOwners } from "./hint-owners.ts";
-import { hintStandbys } from "./hint-standbys.ts";
+import { hintNodes } from "./hint-nodes.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
 import { readHeldLease } from "./read-lease.ts";
 import { readNodes } from "./read-nodes.ts";
@@ -76,7 +76,8 @@ export const advanceProject = async (
     );
     refusal = round.refusal ?? refusal;
     if (round.kind === "settled") {
-      if (request.resend) await sendDuties(ports, duties(round.state), signal);
+      const { rev } = round;
+      if (request.resend) await sendDuties(ports, { owed: duties(round.state), rev }, signal);
       await dropMarks(ports, round, signal);
       const { requestId } = request;
       if (requestId !== undefined) {
@@ -138,10 +139,9 @@ const advanceOnce = async (
     // First of all: somebody may be waiting for these without a container.
     const owed = findNewDuties(loaded.state, folded.state);
     for (const duty of owed) if (duty.kind === "step") glance.unreported.add(dutyName(duty));
-    await sendDuties(ports, owed, signal);
-    await hintNodes(ports, loaded.state, folded.state, signal);
-    await hintOwners(ports, loaded.state, folded.state, signal);
-    await hintStandbys(ports, loaded.state, folded.state, signal);
+    await sendDuties(ports, { owed, rev }, signal);
+    await hintNodes(ports, loaded.state, { state: folded.state, rev }, signal);
+    await hintGarbage(ports, loaded.state, folded.state, signal);
     if (hasSubscribers(folded.state)) await hintEvents(ports, project, signal);
     await hintEdges(ports, loaded.state, folded.state, signal);
     await forgetProgress(ports, loaded.state, folded.state, signal);
@@ -215,24 +215,17 @@ const findNewDuties = (before: ProjectState, now: ProjectState): Duty[] => {
   return duties(now).filter((duty) => dutyName(duty) !== "" && !known.has(dutyName(duty)));
 };
 
-/** A deploy that ended changed what its nodes may serve: gates open, old copies become caches. */
-const hintNodes = async (
+/** What a deploy that ended, or a snapshot that was dropped, leaves behind. */
+const hintGarbage = async (
   ports: ControlPorts,
   before: ProjectState,
   now: ProjectState,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { project } = now;
-  const ended = before.deploy;
-  if (ended === null || now.deploy?.id === ended.id) {
-    if (!hasDroppedSnapshots(before, now)) return;
-    await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
-    return;
-  }
-  const nodes = new Set([...oldNodes(ended), ...newNodes(ended)]);
-  const message = { type: "node.hint", version: 1, project };
-  await Promise.all([...nodes].map((node) => ports.send(nodeQueue(node), message, signal)));
-  await ports.send(CONTROL_QUEUE, { type: "garbage.hint", version: 1, project }, signal);
+  const hasEnded = before.deploy !== null && now.deploy?.id !== before.deploy.id;
+  if (!hasEnded && !hasDroppedSnapshots(before, now)) return;
+  const message = { type: "garbage.hint", version: 1, project: now.project };
+  await ports.send(CONTROL_QUEUE, message, signal);
 };
 
 const hasDroppedSnapshots = (before: ProjectState, now: ProjectState): boolean =>
@@ -244,14 +237,14 @@ const hasDroppedSnapshots = (before: ProjectState, now: ProjectState): boolean =
 /** Messages for whoever owes something, and is not known to be at it. */
 const sendDuties = async (
   ports: ControlPorts,
-  owed: readonly Duty[],
+  { owed, rev }: { readonly owed: readonly Duty[]; readonly rev: Revision },
   signal: AbortSignal,
 ): Promise<void> => {
   await Promise.all(
     owed.map(async (duty) => {
-      if (duty.kind === "step") await sendStep(ports, duty, signal);
+      if (duty.kind === "step") await sendStep(ports, duty, rev, signal);
       if (duty.kind === "snapshot") {
-        const hint = { type: "node.hint", version: 1, project: duty.project };
+        const hint: NodeHint = { type: "node.hint", version: 1, project: duty.project, rev };
         await ports.send(nodeQueue(duty.node), hint, signal);
       }
       if (duty.kind !== "publish" || duty.claimedUntilMs > ports.nowMs()) return;
@@ -265,11 +258,12 @@ const sendDuties = async (
 const sendStep = async (
   ports: ControlPorts,
   { project, deployId, step, node }: Extract<Duty, { kind: "step" }>,
+  rev: Revision,
   signal: AbortSignal,
 ): Promise<void> => {
   const kind = stepKind(step);
   if (kind === null) return;
   const type = STEP_FUNCTIONS[kind];
-  const message: StepMessage = { type, version: 1, project, deployId, step };
+  const message: StepMessage = { type, version: 1, project, deployId, step, rev };
   await ports.send(nodeQueue(node), message, signal);
 };
