@@ -1,5 +1,6 @@
 /** The guard with real processes: what it ends when the lease runs out, and what it leaves alone. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,14 +61,14 @@ const guarded = (name: string, init: ProcessIdentity, graceMs = 5_000) => ({
   init,
   graceMs,
 });
-const guard = (until: AbortSignal = signal): Promise<void> =>
+const guard = (until: AbortSignal = signal, processes = systemProcesses): Promise<void> =>
   runGuard(
     {
       root,
       bootId: "this-boot",
       bootTimeMs,
       clock: systemClock,
-      processes: systemProcesses,
+      processes,
       say: () => undefined,
     },
     until,
@@ -84,6 +85,20 @@ test("30: when the lease runs out the containers end, and an agent that is stuck
   expect([agent.child, gentle.child, stubborn.child].map(isEnded)).toEqual([true, true, true]);
   expect(agent.child.signalCode).toBe("SIGKILL");
   expect(gentle.child.signalCode).toBe("SIGTERM");
+});
+
+test("30: a container that can't be ended does not keep the guard from ending a stuck agent", async () => {
+  const agent = start();
+  const container = start();
+  const containers = [guarded("a", container.identity)];
+  await writeGuardOrders(root, orders(agent.identity, { containers }));
+  const refuse = (init: ProcessIdentity, name: NodeJS.Signals): void => {
+    if (init.pid === container.identity.pid) throw new Error("not permitted");
+    systemProcesses.signal(init, name);
+  };
+  await expect(guard(signal, { ...systemProcesses, signal: refuse })).rejects.toThrow("permitted");
+  if (!isEnded(agent.child)) await once(agent.child, "exit");
+  expect(agent.child.signalCode).toBe("SIGKILL");
 });
 
 test("an agent that has closed its gates by itself is left alone", async () => {

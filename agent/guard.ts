@@ -44,9 +44,12 @@ const strike = async (
   if (alive.length > 0) {
     ports.say("guard.stops", { session, containers: alive.map(({ name }) => name) });
   }
-  const ending = endContainers(alive, ports, signal);
-  await endStuckAgent(ports, orders, signal);
-  await ending;
+  // Neither waits for the other, and what keeps one from its end must not keep the other from it.
+  const done = await Promise.allSettled([
+    endContainers(alive, ports, signal),
+    endStuckAgent(ports, orders, signal),
+  ]);
+  for (const one of done) if (one.status === "rejected") throw one.reason;
 };
 
 const endStuckAgent = async (
