@@ -4,16 +4,16 @@
  * kept aside as a branch, and branches are never touched here.
  */
 import type { Copy } from "../adapters/node-disk.ts";
-import { dropRetiredInbox } from "../functions/bring-in/stage-inbox.ts";
-import type { Epoch, ProjectId } from "../workflows/ids.ts";
+import { dropRetiredInbox, hasInbox } from "../functions/bring-in/stage-inbox.ts";
+import type { Epoch, ProjectId, VolumeName } from "../workflows/ids.ts";
 import { isOwnEpoch } from "../workflows/node/own-copy.ts";
 import type { ProjectState } from "../workflows/record.ts";
-import { keepGivenUp } from "./keep-given-up.ts";
+import { findGivenUp, keepGivenUp } from "./keep-given-up.ts";
 import type { AgentPorts } from "./reconcile-project.ts";
 
 export interface CacheTender {
   /** Begins it, unless it is under way: a copy that is being staged may keep it waiting for long. */
-  tend(project: ProjectId, signal: AbortSignal): void;
+  tend(state: ProjectState, signal: AbortSignal): void;
 }
 
 /** `onKept`: a branch is there that the record does not know yet. */
@@ -23,10 +23,11 @@ export const createCacheTender = (
 ): CacheTender => {
   const running = new Set<ProjectId>();
   return {
-    tend: (project, signal) => {
+    tend: (state, signal) => {
+      const { project } = state;
       if (running.has(project)) return;
       running.add(project);
-      tendCaches(ports, project, signal)
+      tendCaches(ports, state, signal)
         .then((isKept) => isKept && onKept(project))
         .catch((error: unknown) => {
           if (!signal.aborted) ports.log.warn({ project, err: error }, "caches.postponed");
@@ -36,24 +37,52 @@ export const createCacheTender = (
   };
 };
 
-/** Under the staging lock, on a record read inside it: a deploy may begin to stage at any time. */
-const tendCaches = (ports: AgentPorts, project: ProjectId, signal: AbortSignal): Promise<boolean> =>
-  ports.locks.run(`stage ${project}`, async () => {
+/**
+ * Under the staging lock, on a record read inside it: a deploy may begin to stage at any time. Mostly
+ * there is nothing to do, which is seen without asking the store.
+ */
+const tendCaches = async (
+  ports: AgentPorts,
+  seen: ProjectState,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const { project } = seen;
+  const isTidy =
+    isEmpty(await findSurplus(ports, seen)) && (await findGivenUp(ports, seen)).length === 0;
+  if (isTidy) return false;
+  return ports.locks.run(`stage ${project}`, async () => {
     const loaded = await ports.records.load(project, signal);
     if (loaded === null || loaded.state.deploy !== null) return false;
     const isKept = await keepGivenUp(ports, loaded.state);
-    await dropSurplus(ports, project, loaded.state);
+    const { copies, inboxes } = await findSurplus(ports, loaded.state);
+    for (const inbox of inboxes) {
+      await ports.disk.remove(inbox);
+      await dropRetiredInbox(inbox);
+    }
+    for (const { volume, path } of copies) {
+      await ports.disk.remove(path);
+      ports.log.info({ project, volume, path }, "cache.dropped");
+    }
     return isKept;
   });
+};
 
-const dropSurplus = async (
-  ports: AgentPorts,
-  project: ProjectId,
-  state: ProjectState,
-): Promise<void> => {
-  for (const volume of await ports.disk.listVolumes(project)) {
-    const copies = await ports.disk.listCopies(project, volume);
-    const owned = state.volumes[volume];
+interface Surplus {
+  readonly copies: { readonly volume: VolumeName; readonly path: string }[];
+  /** Of a deploy that came to nothing, or of one that is over. */
+  readonly inboxes: string[];
+}
+
+const isEmpty = ({ copies, inboxes }: Surplus): boolean => copies.length + inboxes.length === 0;
+
+const findSurplus = async (
+  { disk }: Pick<AgentPorts, "disk">,
+  { project, volumes }: ProjectState,
+): Promise<Surplus> => {
+  const surplus: Surplus = { copies: [], inboxes: [] };
+  for (const volume of await disk.listVolumes(project)) {
+    const copies = await disk.listCopies(project, volume);
+    const owned = volumes[volume];
     const isNeeded = (epoch: Epoch) => owned !== undefined && isOwnEpoch(owned, epoch);
     // A sealed copy without a marker belongs to a drain that came to nothing; the next one decides.
     const caches = copies
@@ -61,15 +90,12 @@ const dropSurplus = async (
       .filter(({ marker }) => marker?.snapshotId != null)
       .sort((a, b) => writtenAt(b) - writtenAt(a) || b.epoch - a.epoch);
     const broken = copies.filter(({ role, marker }) => role === "staging" && !marker?.snapshotId);
-    // Of a deploy that came to nothing, or of one that is over.
-    const inbox = ports.disk.inboxPath(project, volume);
-    await ports.disk.remove(inbox);
-    await dropRetiredInbox(inbox);
-    for (const { path } of [...caches.slice(1), ...(caches.length > 0 ? broken : [])]) {
-      await ports.disk.remove(path);
-      ports.log.info({ project, volume, path }, "cache.dropped");
-    }
+    const gone = [...caches.slice(1), ...(caches.length > 0 ? broken : [])];
+    surplus.copies.push(...gone.map(({ path }) => ({ volume, path })));
+    const inbox = disk.inboxPath(project, volume);
+    if (hasInbox(inbox)) surplus.inboxes.push(inbox);
   }
+  return surplus;
 };
 
 const writtenAt = ({ marker }: Copy): number => marker?.writtenAtMs ?? 0;

@@ -2,7 +2,7 @@
  * Fetches what is in a volume's inbox to a place beside the volume, while the container still runs: what
  * is left to do when it has stopped is to give the files their names.
  */
-import { constants, createWriteStream } from "node:fs";
+import { constants, createWriteStream, existsSync } from "node:fs";
 import { lstat, mkdir, open, readdir, rename, rm, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -151,6 +151,10 @@ export const retireInbox = async (inbox: string): Promise<void> => {
   }
   await syncDirectory(dirname(inbox));
 };
+
+/** Whether something is left of it, staged or put out of the way. */
+export const hasInbox = (inbox: string): boolean =>
+  existsSync(inbox) || existsSync(retiredPath(inbox));
 
 export const dropRetiredInbox = (inbox: string): Promise<void> =>
   rm(retiredPath(inbox), { recursive: true, force: true });
