@@ -13,7 +13,7 @@ import { verifySnapshot } from "../volume/verify.ts";
 import { writeSnapshot } from "../volume/write-snapshot.ts";
 import { DATA, running, start } from "../workflows/deploy/given-deploys.ts";
 import { Epoch, ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
-import type { SnapshotRef, VolumeState } from "../workflows/record.ts";
+import type { ProjectState, SnapshotRef, VolumeState } from "../workflows/record.ts";
 import { cloneVolume } from "./clone-volume.ts";
 import { collectProject } from "./collect-garbage/collect-project.ts";
 import { releaseSources } from "./collect-garbage/release-sources.ts";
@@ -106,7 +106,14 @@ const isCloneWhole = async (id: string) => {
   const place = { store: ports.store, prefix: volumePrefix(target, COPY), snapshotId: id, keys };
   return (await verifySnapshot({ ...place, readData: true }, signal)).isWhole;
 };
-const collect = (project: ProjectId) => collectProject(ports, project, false, signal);
+const stateOf = async (project: ProjectId): Promise<ProjectState> => {
+  const loaded = await ports.records.load(project, signal);
+  if (loaded === null) throw new Error("there is no project");
+  return loaded.state;
+};
+const collect = async (project: ProjectId) =>
+  collectProject(ports, await stateOf(project), false, signal);
+const release = async () => releaseSources(ports, await stateOf(target), signal);
 
 test.for([false, true])(
   "a clone outlives its source's restore point (sealed: %s)",
@@ -117,7 +124,7 @@ test.for([false, true])(
     await change(source, DATA, { head: null, snapshots: [], origin: { kind: "empty" } });
     await collect(source);
     await collect(target);
-    expect(await releaseSources(ports, target, signal)).toEqual([]);
+    expect(await release()).toEqual([]);
     expect(await isCloneWhole(id)).toBe(true);
     const loaded = await ports.records.load(target, signal);
     expect(loaded?.state.volumes[COPY]).toMatchObject({ owner: null, head: { id } });
@@ -130,7 +137,7 @@ test("when nothing that the clone retains refers to its source any more, the sou
   await clone();
   await change(source, DATA, { head: null, snapshots: [], origin: { kind: "empty" } });
   await change(target, COPY, { head: null, snapshots: [], origin: { kind: "empty" } });
-  expect(await releaseSources(ports, target, signal)).toEqual([{ project: source, volume: DATA }]);
+  expect(await release()).toEqual([{ project: source, volume: DATA }]);
   expect((await ports.records.load(source, signal))?.state.volumes[DATA]?.pins).toEqual([]);
   expect((await collect(source))[DATA]).toMatchObject({ keptObjects: 0 });
 });

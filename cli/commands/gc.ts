@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
+import { collectAll } from "../../functions/collect-garbage/collect-all.ts";
 import { collectPorts, collectProject } from "../../functions/collect-garbage/collect-project.ts";
-import { releaseSources } from "../../functions/collect-garbage/release-sources.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import { openContext } from "../context.ts";
 import { formatBytes } from "../format.ts";
@@ -21,9 +21,10 @@ export const gcCommand: CommandModule<object, Arguments> = {
       .option("json", { type: "boolean", default: false }),
   handler: async (args) => {
     const { control, signal, loadProject } = await openContext();
-    const { project } = await loadProject(args.project);
-    const reports = await collectProject(collectPorts(control), project, args.dryRun, signal);
-    if (!args.dryRun) await releaseSources(control, project, signal);
+    const { state } = await loadProject(args.project);
+    const reports = args.dryRun
+      ? await collectProject(collectPorts(control), state, true, signal)
+      : (await collectAll(control, state, signal)).collected;
     if (args.json) {
       process.stdout.write(`${JSON.stringify(reports)}\n`);
       return;

@@ -3,9 +3,7 @@ import type { SQSRecord } from "aws-lambda";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
 import type { Input } from "../../workflows/deploy/messages.ts";
 import type { ProjectState } from "../../workflows/record.ts";
-import { deleteTaken } from "../bring-in/delete-taken.ts";
-import { collectPorts, collectProject } from "../collect-garbage/collect-project.ts";
-import { releaseSources } from "../collect-garbage/release-sources.ts";
+import { collectAll } from "../collect-garbage/collect-all.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { drainNode } from "../drain-node.ts";
 import { ControlMessage, type DeployRequested, nodeQueue } from "../messages.ts";
@@ -49,10 +47,10 @@ export const createHandleControlMessage = (ports: ControlPorts) => {
       }
       case "garbage.hint": {
         const { project } = message;
-        const collected = await collectProject(collectPorts(ports), project, false, signal);
-        const released = await releaseSources(ports, project, signal);
-        const taken = await deleteTaken(ports, project, signal);
-        ports.log.info({ project, collected, released, taken }, "garbage.collected");
+        const loaded = await ports.records.load(project, signal);
+        if (loaded === null) return;
+        const gone = await collectAll(ports, loaded.state, signal);
+        ports.log.info({ project, ...gone }, "garbage.collected");
         return;
       }
       case "events.hint":

@@ -4,27 +4,23 @@
  */
 import { type BucketObject, openS3Bucket, type S3Bucket } from "../../adapters/s3-bucket.ts";
 import { takenKey } from "../../adapters/store-keys.ts";
-import type { ProjectId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { readJsonObject } from "../json-object.ts";
-import { findSpace, spaceCredentials } from "../spaces/space.ts";
+import { type Space, spaceCredentials } from "../spaces/space.ts";
 import { inboxPrefix } from "../spaces/space-names.ts";
 import { nameOf, Taken } from "./taken.ts";
 
-type DeletePorts = Pick<ControlPorts, "store" | "records">;
-
 /** Resolves with how many went. Safe to run twice, or beside a deploy. */
 export const deleteTaken = async (
-  ports: DeletePorts,
-  project: ProjectId,
+  ports: Pick<ControlPorts, "store">,
+  { project, volumes }: ProjectState,
+  space: Space,
   signal: AbortSignal,
   open: typeof openS3Bucket = openS3Bucket,
 ): Promise<number> => {
-  const loaded = await ports.records.load(project, signal);
-  const space = loaded === null ? null : await findSpace(ports, project, signal);
-  if (loaded === null || space === null || space.container === null) return 0;
-  const { volumes } = loaded.state;
+  if (space.container === null) return 0;
   const bucket = open({ ...space, ...spaceCredentials(space) });
   let deleted = 0;
   try {

@@ -5,14 +5,11 @@ import { Readable } from "node:stream";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openNodeDisk } from "../../adapters/node-disk.ts";
-import type { ProjectRecords } from "../../adapters/project-records.ts";
 import type { S3Bucket } from "../../adapters/s3-bucket.ts";
-import { spaceKey } from "../../adapters/store-keys.ts";
 import { createMemoryObjectStore } from "../../volume/memory-object-store.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
 import { Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { ProjectState } from "../../workflows/record.ts";
-import { encodeJson } from "../json-object.ts";
 import { Space } from "../spaces/space.ts";
 import { deleteTaken } from "./delete-taken.ts";
 import { retireInbox, stageInbox } from "./stage-inbox.ts";
@@ -102,11 +99,8 @@ const take = async (directory: string, epoch: number, base: number | null) => {
 const tidyAt = async (epoch: number): Promise<number> => {
   const space = { bucket: "b", user: "u", endpoint: "http://e", region: "r", keys: [] };
   const container = { accessKeyId: "a", secretAccessKey: "s" };
-  const stored = encodeJson(Space.parse({ ...space, container }));
-  await store.put(spaceKey(project), stored, {}, signal);
-  const state = { volumes: { [volume]: { epoch } } } as never as ProjectState;
-  const records = { load: async () => ({ state }) } as never as ProjectRecords;
-  return deleteTaken({ store, records }, project, signal, () => bucket);
+  const state = { project, volumes: { [volume]: { epoch } } } as never as ProjectState;
+  return deleteTaken({ store }, state, Space.parse({ ...space, container }), signal, () => bucket);
 };
 
 test("a file is taken once; its object goes when a snapshot has it", async () => {

@@ -5,8 +5,8 @@
 import { volumePrefix } from "../../adapters/store-keys.ts";
 import { reachableObjects } from "../../volume/collect.ts";
 import { foreignName } from "../../volume/keys.ts";
-import type { ProjectId } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
+import type { ProjectState } from "../../workflows/record.ts";
 import { findRoots } from "../../workflows/retention/find-garbage.ts";
 import type { VolumePlace } from "../../workflows/snapshots/snapshot-notes.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
@@ -15,16 +15,16 @@ import type { ControlPorts } from "../control-ports.ts";
 /** The sources that were let go of. What only they held is garbage for their project's next collection. */
 export const releaseSources = async (
   ports: ControlPorts,
-  project: ProjectId,
+  state: ProjectState,
   signal: AbortSignal,
 ): Promise<VolumePlace[]> => {
+  const { project } = state;
   const released: VolumePlace[] = [];
-  const loaded = await ports.records.load(project, signal);
-  for (const volume of keysOf(loaded?.state.volumes ?? {})) {
-    const source = loaded?.state.volumes[volume]?.source ?? null;
-    if (loaded === null || source === null) continue;
+  for (const volume of keysOf(state.volumes)) {
+    const source = state.volumes[volume]?.source ?? null;
+    if (source === null) continue;
     const place = { store: ports.store, prefix: volumePrefix(project, volume) };
-    const roots = findRoots(loaded.state, volume);
+    const roots = findRoots(state, volume);
     const names = await reachableObjects({ ...place, roots }, signal);
     const there = foreignName(volumePrefix(source.project, source.volume), "");
     if ([...names].some((name) => name.startsWith(there))) continue;

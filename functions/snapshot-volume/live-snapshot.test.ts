@@ -128,6 +128,12 @@ const isWhole = async (snapshotId: string) => {
   return (await verifySnapshot({ ...place, readData: true }, signal)).isWhole;
 };
 
+const collect = async () => {
+  const loaded = await control.records.load(project, signal);
+  if (loaded === null) throw new Error("there is no project");
+  return collectProject(control, loaded.state, false, signal);
+};
+
 test("a volume with a schedule is snapshotted when it is due, and the next one is a delta", async () => {
   await open(scheduled());
   write("one");
@@ -228,12 +234,12 @@ test("what an abandoned attempt wrote is collected once the record has gone past
   // Its agent was killed before the report: nothing but the objects is left of it.
   await control.store.delete(await pending(), signal);
   hints = [];
-  const before = (await collectProject(control, project, false, signal))[DATA];
+  const before = (await collect())[DATA];
   expect(before).toMatchObject({ deletedObjects: 0 });
   write("another");
   await take();
   await advance();
-  const after = (await collectProject(control, project, false, signal))[DATA];
+  const after = (await collect())[DATA];
   expect(after?.deletedObjects).toBeGreaterThanOrEqual(3);
   expect(await isWhole((await volumeNow()).head?.id ?? "")).toBe(true);
 });
@@ -249,7 +255,7 @@ test("a restore point that the retention rule drops is collected, and the others
   }
   const { snapshots } = await volumeNow();
   expect(snapshots).toHaveLength(2);
-  const collected = (await collectProject(control, project, false, signal))[DATA];
+  const collected = (await collect())[DATA];
   expect(collected?.deletedObjects).toBeGreaterThanOrEqual(4);
   for (const { id } of snapshots) expect(await isWhole(id)).toBe(true);
 });

@@ -74,8 +74,13 @@ export const createControl = (site: Site, name: string, git: GitPort): Control =
       const { signal } = new AbortController();
       const { mutation, blindRecords } = site;
       const isBlind = mutation === "collector-without-roots";
+      const { store } = ports;
       const records = isBlind ? blindRecords(ports.records) : ports.records;
-      collectProject({ ...ports, records }, project, false, signal).catch(() => undefined);
+      const collect = async (): Promise<void> => {
+        const loaded = await records.load(project, signal);
+        if (loaded !== null) await collectProject({ store }, loaded.state, false, signal);
+      };
+      collect().catch(() => undefined);
     },
   };
   return control;
