@@ -11,7 +11,7 @@ import { systemClock } from "./clock.ts";
 import { recordHintKey, recordKey, recordPrefix } from "./store-keys.ts";
 
 /** A hint on every n-th revision: a reader makes at most n extra requests, a writer 1/n. */
-const HINT_EVERY = 4;
+const HINT_EVERY = 8;
 /** A reader that is so far behind asks the hint how far it really is. */
 const HINT_AFTER = 4;
 const AMBIGUOUS_TRIES_MAX = 60;

@@ -171,6 +171,7 @@ export const connectNode = (
     locks: createKeyedLock(),
     copies: new Map(),
     reports: createReportMemory(nowMs),
+    withoutSpace: new Map(),
     warmings: new Map(),
     wrappingKeys: config.wrappingKeys,
     waitHealthy: (name, spec, timeoutMs, signal) =>

@@ -51,7 +51,8 @@ export const reconcileProject = (
       const actions = reconcile(assignment, await observe(ports, project, signal));
       let isStarted = false;
       for (const action of actions) {
-        isStarted = (await perform(ports, project, assignment, action, signal)) || isStarted;
+        isStarted =
+          (await perform(ports, loaded.state, { assignment, action }, signal)) || isStarted;
       }
       if (!isStarted || pass >= PASSES_MAX) return loaded.state;
     }
@@ -86,11 +87,11 @@ const observe = async (
 /** True when a container was started. An obstacle to one container must not stop the others. */
 const perform = async (
   ports: AgentPorts,
-  project: ProjectId,
-  assignment: NodeAssignment,
-  action: Action,
+  state: ProjectState,
+  { assignment, action }: { readonly assignment: NodeAssignment; readonly action: Action },
   signal: AbortSignal,
 ): Promise<boolean> => {
+  const { project } = state;
   switch (action.kind) {
     case "close-gate":
       ports.gates.close(project, action.container);
@@ -116,7 +117,7 @@ const perform = async (
       return false;
     }
     case "start":
-      return restart(ports, project, action.order, signal);
+      return restart(ports, state, action.order, signal);
     case "open-gate":
       await openGate(ports, project, action.order, signal);
       return false;
@@ -125,16 +126,17 @@ const perform = async (
 
 const restart = async (
   ports: AgentPorts,
-  project: ProjectId,
+  state: ProjectState,
   order: RunOrder,
   signal: AbortSignal,
 ): Promise<boolean> => {
+  const { project } = state;
   const name = containerName(project, order.container, order.epoch);
   if (!ports.restarts.isDue(name)) return false;
   ports.restarts.note(name);
   ports.gates.close(project, order.container);
   try {
-    await startContainer(ports, project, { order, heldSince: ports.lease.session() }, signal);
+    await startContainer(ports, state, { order, heldSince: ports.lease.session() }, signal);
     ports.log.info(
       { project, container: order.container, epoch: order.epoch },
       "container.started",

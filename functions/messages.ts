@@ -82,6 +82,8 @@ export const ProjectHint = z.object({
   project: ProjectId,
   /** A pending request to take up, where the hint is about one. */
   requestId: z.string().optional(),
+  /** A step whose report has come, where the hint is about one: no other is looked for. */
+  reported: z.object({ deployId: DeployId, step: z.string(), node: NodeId }).optional(),
   /** Send outstanding steps again, although nothing changed: the sweep found them late. */
   resend: z.boolean().default(false),
 });

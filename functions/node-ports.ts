@@ -23,6 +23,7 @@ import type {
 } from "../workflows/ids.ts";
 import type { WrappingKeys } from "./project-keys.ts";
 import type { ReportMemory } from "./report-memory.ts";
+import type { DeploysWithoutSpace } from "./spaces/find-deploy-space.ts";
 
 /** How far the engine is with one volume. */
 export interface VolumeProgress {
@@ -146,6 +147,7 @@ export interface NodePorts {
   readonly log: Logger;
   /** Absent: the store is asked each time. */
   readonly reports?: ReportMemory;
+  readonly withoutSpace?: DeploysWithoutSpace;
   /** Absent: nobody wants traces. */
   readonly traces?: Traces | undefined;
 }

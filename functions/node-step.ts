@@ -72,7 +72,8 @@ export const runStep = async (
       report.failure === null ? "step.reported" : "step.failed",
     );
   }
-  await ports.sendToControl({ type: "project.hint", version: 1, project }, signal);
+  const reported = { deployId, step, node: ports.node };
+  await ports.sendToControl({ type: "project.hint", version: 1, project, reported }, signal);
 };
 
 /** The step as the record has it now; null when it is done, superseded or nobody's business. */

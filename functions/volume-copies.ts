@@ -2,12 +2,12 @@
 import { type Copy, dataPath, indexPath, listIndexes, type Marker } from "../adapters/node-disk.ts";
 import { volumePrefix } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
-import { type DataKeys, NO_KEYS } from "../volume/sealing.ts";
+import type { DataKeys } from "../volume/sealing.ts";
 import { readSnapshot } from "../volume/snapshot.ts";
 import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
 import { findOwnCopy } from "../workflows/node/own-copy.ts";
-import type { HydrateSummary, VolumeState } from "../workflows/record.ts";
+import type { HydrateSummary, ProjectState, VolumeState } from "../workflows/record.ts";
 import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
 import { unwrapKeys } from "./project-keys.ts";
 
@@ -182,12 +182,13 @@ export interface Materialised {
  */
 export const materialise = async (
   ports: NodePorts,
-  project: ProjectId,
+  state: ProjectState,
   order: VolumeOrder,
   mayHydrate: boolean,
   signal: AbortSignal,
 ): Promise<Materialised> => {
   const { disk } = ports;
+  const { project } = state;
   const { name: volume, epoch, origin } = order;
   const live = disk.pathOf(project, volume, "live", epoch);
   const copies = await disk.listCopies(project, volume);
@@ -208,7 +209,7 @@ export const materialise = async (
     (role === "staging" || role === "sealed") && marker?.snapshotId === snapshotId;
   const hydrate = copies.some(fits)
     ? undefined
-    : await stageAsOwner(ports, { project, volume, snapshotId }, signal);
+    : await stageAsOwner(ports, state, { volume, snapshotId }, signal);
   const ready = (await disk.listCopies(project, volume)).find(fits);
   if (ready === undefined) throw noLineage(ports, project, order);
   await becomeLive(ports, ready, live);
@@ -217,15 +218,15 @@ export const materialise = async (
 
 const stageAsOwner = async (
   ports: NodePorts,
-  target: Pick<StageTarget, "project" | "volume" | "snapshotId">,
+  state: ProjectState,
+  target: Pick<StageTarget, "volume" | "snapshotId">,
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
-  const { project } = target;
-  const loaded = await ports.records.load(project, signal);
-  const keys = loaded === null ? NO_KEYS : unwrapKeys(ports.wrappingKeys, loaded.state);
-  const bytes = knownBytes(loaded?.state.volumes[target.volume], target.snapshotId);
+  const { project } = state;
+  const keys = unwrapKeys(ports.wrappingKeys, state);
+  const bytes = knownBytes(state.volumes[target.volume], target.snapshotId);
   return ports.locks.run(`stage ${project}`, () =>
-    stage(ports, { ...target, bytes, isCache: noCache, keys }, signal),
+    stage(ports, { ...target, project, bytes, isCache: noCache, keys }, signal),
   );
 };
 

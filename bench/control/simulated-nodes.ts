@@ -160,6 +160,7 @@ const runNode = async (name: string): Promise<void> => {
     locks: createKeyedLock(),
     copies: new Map(),
     reports: createReportMemory(nowMs),
+    withoutSpace: new Map(),
     warmings: new Map(),
     cacheBudgetBytes: null,
     wrappingKeys: [],

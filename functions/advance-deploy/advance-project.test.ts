@@ -5,7 +5,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { OPEN_PREFIX, PENDING_PREFIX, receiptKey } from "../../adapters/store-keys.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
-import { DeployId } from "../../workflows/ids.ts";
+import { DeployId, NodeId } from "../../workflows/ids.ts";
 import { recordRequest } from "../request-deploy.ts";
 import { sweep } from "../sweep/sweep.ts";
 import { advanceProject } from "./advance-project.ts";
@@ -177,4 +177,21 @@ test("a step that fails before the drain fails the deploy and leaves what runs",
   expect((await world.state()).history).toMatchObject([
     { result: "failed", reason: "x: no such image" },
   ]);
+});
+
+test("a hint that names a report is about that one; one that names none is about all", async () => {
+  await world.request("one");
+  await world.advance("one");
+  const [owed] = world.takeSteps();
+  if (owed === undefined) throw new Error("no step is owed");
+  await world.answer(owed);
+  const phase = async () => (await world.state()).deploy?.phase.name;
+  const before = await phase();
+  const hint = { deployId: DeployId.parse(owed.deployId), node: NodeId.parse("x") };
+  const another = { ...hint, step: "prepare-9" };
+  await advanceProject(world.ports, { project, reported: another, resend: false }, signal);
+  expect(await phase()).toBe(before);
+  const reported = { ...hint, step: owed.step };
+  await advanceProject(world.ports, { project, reported, resend: false }, signal);
+  expect(await phase()).not.toBe(before);
 });

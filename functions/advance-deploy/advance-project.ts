@@ -19,6 +19,7 @@ import {
   CONTROL_QUEUE,
   type NodeHint,
   nodeQueue,
+  type ProjectHint,
   PUBLISH_QUEUE,
   STEP_FUNCTIONS,
   type StepMessage,
@@ -35,6 +36,8 @@ import { readHeldLease } from "./read-lease.ts";
 import { readNodes } from "./read-nodes.ts";
 import { readPending } from "./read-pending.ts";
 
+type StepDuty = Extract<Duty, { kind: "step" }>;
+
 const CONFLICTS_MAX = 100;
 const PASSES_MAX = 100;
 
@@ -44,6 +47,8 @@ export interface AdvanceRequest {
   readonly requestId?: string | undefined;
   /** An input that came with the message itself, or what it becomes for the project as it is. */
   readonly input?: Input | ((state: ProjectState) => Input) | undefined;
+  /** The step whose report is to be looked for; absent: all that are owed. */
+  readonly reported?: ProjectHint["reported"];
   /** A node whose lease object is to be read. */
   readonly leaseOf?: NodeId | undefined;
   readonly resend: boolean;
@@ -64,7 +69,7 @@ export const advanceProject = async (
   request: AdvanceRequest,
   signal: AbortSignal,
 ): Promise<AdvanceResult> => {
-  const glance: Glance = { saved: null, unreported: new Set() };
+  const glance: Glance = { saved: null, unreported: new Set(), reported: request.reported };
   let first: AdvanceRequest | null = request;
   let refusal: AdvanceResult["refusal"] = null;
   for (let pass = 0; pass < PASSES_MAX; pass += 1) {
@@ -96,6 +101,7 @@ interface Glance {
   saved: LoadedRecord | null;
   /** Steps whose report was looked for, or which nobody could know of before that revision. */
   readonly unreported: Set<string>;
+  readonly reported: AdvanceRequest["reported"];
 }
 
 interface Round {
@@ -189,7 +195,7 @@ const foldInputs = async (
       fold(await claimHosts(ports, state, resolved, signal));
     }
     if (duty.kind === "replace") fold(await replaceAgain(ports, duty, signal));
-    if (duty.kind === "step" && !glance.unreported.has(dutyName(duty))) {
+    if (duty.kind === "step" && mayBeReported(duty, glance)) {
       const report = await readReport(ports, duty, state, signal);
       if (report === null) glance.unreported.add(dutyName(duty));
       fold(report);
@@ -202,6 +208,10 @@ const foldInputs = async (
   }
   return { state, events, refusal };
 };
+
+const mayBeReported = (duty: StepDuty, { unreported, reported }: Glance): boolean =>
+  !unreported.has(dutyName(duty)) &&
+  (reported === undefined || dutyName(duty) === dutyName({ ...duty, ...reported }));
 
 /** Of what somebody is told; empty for what is done right here. */
 const dutyName = (duty: Duty): string => {
@@ -257,7 +267,7 @@ const sendDuties = async (
 
 const sendStep = async (
   ports: ControlPorts,
-  { project, deployId, step, node }: Extract<Duty, { kind: "step" }>,
+  { project, deployId, step, node }: StepDuty,
   rev: Revision,
   signal: AbortSignal,
 ): Promise<void> => {

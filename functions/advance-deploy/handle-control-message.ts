@@ -87,8 +87,8 @@ export const createHandleControlMessage = (ports: ControlPorts) => {
         await drainNode(ports, message, signal);
         return;
       case "project.hint": {
-        const { project, requestId, resend } = message;
-        const { refusal } = await advance({ project, requestId, resend }, signal);
+        const { project, requestId, reported, resend } = message;
+        const { refusal } = await advance({ project, requestId, reported, resend }, signal);
         if (refusal !== null) ports.log.warn({ project, requestId, ...refusal }, "request.refused");
       }
     }

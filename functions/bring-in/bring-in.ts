@@ -6,7 +6,8 @@ import type { Epoch, VolumeName } from "../../workflows/ids.ts";
 import type { RunOrder, VolumeOrder } from "../../workflows/node/assignment.ts";
 import type { HydrateSummary, ProjectState } from "../../workflows/record.ts";
 import type { NodePorts } from "../node-ports.ts";
-import { findSpace, type Space, spaceCredentials } from "../spaces/space.ts";
+import { findDeploySpace } from "../spaces/find-deploy-space.ts";
+import { type Space, spaceCredentials } from "../spaces/space.ts";
 import { materialise } from "../volume-copies.ts";
 import { dropFirstContent, placeFirstContent } from "./first-content.ts";
 import { retireInbox } from "./stage-inbox.ts";
@@ -26,7 +27,7 @@ export const bringIn = async (
   const hydrated: Record<VolumeName, HydrateSummary> = {};
   const volumes = findWritten(orders);
   if (volumes.length === 0) return hydrated;
-  const space = await findSpace(ports, state.project, signal);
+  const space = await findDeploySpace(ports, state, signal);
   if (space === null) return hydrated;
   for (const volume of volumes) {
     const key = takenKey(state.project, volume.name, volume.epoch);
@@ -35,7 +36,7 @@ export const bringIn = async (
       await retireInbox(ports.disk.inboxPath(state.project, volume.name));
       continue;
     }
-    const { path, hydrate } = await materialise(ports, state.project, volume, true, signal);
+    const { path, hydrate } = await materialise(ports, state, volume, true, signal);
     if (hydrate !== undefined) hydrated[volume.name] = hydrate;
     await bringInto(ports, state, { order: volume, live: path, space }, signal);
   }
@@ -51,7 +52,7 @@ export const bringBack = async (
 ): Promise<void> => {
   const { project } = state;
   const volumes = findWritten(orders);
-  if (volumes.length === 0 || (await findSpace(ports, project, signal)) === null) return;
+  if (volumes.length === 0 || (await findDeploySpace(ports, state, signal)) === null) return;
   for (const order of volumes) {
     const { name: volume, epoch } = order;
     await carryNote(ports, { project, volume, epoch, base: baseOf(state, order) }, signal);

@@ -16,8 +16,9 @@ import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
 import { unwrapKeys } from "../project-keys.ts";
+import { findDeploySpace } from "../spaces/find-deploy-space.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
-import { findSpace, spaceCredentials } from "../spaces/space.ts";
+import { spaceCredentials } from "../spaces/space.ts";
 import { knownBytes, noCache, type StageTarget, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
@@ -121,7 +122,7 @@ const fetchInbox = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const { project } = state;
-  const space = await findSpace(ports, project, signal);
+  const space = await findDeploySpace(ports, state, signal);
   if (space === null || space.container === null) return;
   const bucket = openS3Bucket({ ...space, ...spaceCredentials(space) });
   const epoch = deploy.volumes[volume]?.from?.epoch ?? null;

@@ -8,7 +8,7 @@ import type { ContainerOutcome } from "../../workflows/deploy/container-outcome.
 import type { LeaseSession, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { RunOrder } from "../../workflows/node/assignment.ts";
 import { isStartAllowed } from "../../workflows/node/reconcile.ts";
-import type { HydrateSummary } from "../../workflows/record.ts";
+import type { HydrateSummary, ProjectState } from "../../workflows/record.ts";
 import { containerLabels, containerName } from "../container-names.ts";
 import { type CoveredOrder, coverOrder, watchContainer } from "../cover-order.ts";
 import type { NodePorts } from "../node-ports.ts";
@@ -27,17 +27,18 @@ export interface StartedContainer {
 /** Call with the project's lock held. Idempotent. */
 export const startContainer = async (
   ports: NodePorts,
-  project: ProjectId,
+  state: ProjectState,
   { order, heldSince }: CoveredOrder,
   signal: AbortSignal,
 ): Promise<StartedContainer> => {
+  const { project } = state;
   const hydrated: Record<VolumeName, HydrateSummary> = {};
   const lease = await coverOrder(ports, project, { order, heldSince }, signal);
   // Before anything is made on the disk: a directory of a past epoch would pass for the data of now.
   await refuseIfFenced(ports, project, order);
   const sources = new Map<VolumeName, string>();
   for (const volume of order.volumes) {
-    const { path, hydrate } = await materialise(ports, project, volume, order.mayHydrate, signal);
+    const { path, hydrate } = await materialise(ports, state, volume, order.mayHydrate, signal);
     sources.set(volume.name, dataPath(path));
     if (hydrate !== undefined) hydrated[volume.name] = hydrate;
   }

@@ -43,7 +43,12 @@ const startAll = async (
     else Object.assign(hydrated, await bringIn(ports, work.state, orders, signal));
     const done: (StartedContainer & { readonly order: RunOrder })[] = [];
     for (const order of orders) {
-      const one = await startContainer(ports, project, { order, heldSince: work.session }, signal);
+      const one = await startContainer(
+        ports,
+        work.state,
+        { order, heldSince: work.session },
+        signal,
+      );
       done.push({ ...one, order, outcome: { ...one.outcome, orderedAtMs } });
       Object.assign(hydrated, one.hydrated);
     }

@@ -171,6 +171,7 @@ const portsOf = (
     locks: createKeyedLock(),
     copies: new Map(),
     warmings: new Map(),
+    withoutSpace: new Map(),
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock, name, spec, timeoutMs, tryPort }, signal),
     wrappingKeys: [],
