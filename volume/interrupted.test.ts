@@ -61,7 +61,7 @@ test("a hydrate that broke off fetches nothing twice that it had finished", {
     state.fetchedBytes = 0;
     await pair.hydrateTo("copy", snapshotId);
     expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));
-    // The tree is read again, and what was under way when it broke off.
+    // What was under way when it broke off, and the part of the tree that names it.
     expect(state.fetchedBytes).toBeLessThan(all * 0.7);
     state.fetchedBytes = 0;
     await pair.hydrateTo("copy", snapshotId);

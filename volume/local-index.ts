@@ -137,6 +137,11 @@ export interface IndexReader {
   readonly header: IndexHeader;
   /** Ends early when the index is cut short: what came before is true all the same. */
   segments(): Generator<ReadSegment>;
+  /**
+   * Reads the segment, or null if the index has it not as it stands in the store. `segments` gives the
+   * same object when its turn comes next, so that no segment is read twice.
+   */
+  find(ref: SegmentRef): (() => ReadSegment | null) | null;
   /** Known once the segments have been read to their end. */
   packs(): PackSizes;
   close(): void;
@@ -160,18 +165,35 @@ export const openIndex = (file: string): IndexReader | null => {
     return null;
   }
   let packs: PackSizes = new Map();
+  let places: ReadonlyMap<string, number> | null = null;
+  let last: { readonly at: number; readonly segment: ReadSegment } | null = null;
+  const segmentOf = (record: Record, at: number): ReadSegment => {
+    if (last?.at !== at) last = { at, segment: parseSegment(record) };
+    return last.segment;
+  };
+  const recordAt = (at: number): Record | null =>
+    last?.at === at ? last.segment.record : readRecord(fd, at);
   return {
     header,
     segments: function* () {
       let at = recordBytes(first);
-      for (let record = readRecord(fd, at); record !== null; record = readRecord(fd, at)) {
-        at += recordBytes(record);
+      for (let record = recordAt(at); record !== null; record = recordAt(at)) {
         if (record.kind === END) {
           packs = new Map(JSON.parse(record.json.toString()) as [string, number][]);
           return;
         }
-        yield parseSegment(record);
+        yield segmentOf(record, at);
+        at += recordBytes(record);
       }
+    },
+    find: ({ name, digest }) => {
+      places ??= locateSegments(fd, recordBytes(first));
+      const at = places.get(placeName(name, digest));
+      if (at === undefined) return null;
+      return () => {
+        const record = recordAt(at);
+        return record === null ? null : segmentOf(record, at);
+      };
     },
     packs: () => packs,
     close: () => closeSync(fd),
@@ -193,6 +215,29 @@ const readRecord = (fd: number, at: number): Record | null => {
     json: body.subarray(0, jsonBytes),
     notes: body.subarray(jsonBytes),
   };
+};
+
+/** A segment's record begins with its ref: where each one stands is told without reading the entries. */
+const REF_PREFIX = '{"ref":';
+const REF_BYTES_MAX = 1_024;
+
+const placeName = (name: string, digest: string): string => `${name} ${digest}`;
+
+const locateSegments = (fd: number, from: number): ReadonlyMap<string, number> => {
+  const places = new Map<string, number>();
+  for (let at = from; ; ) {
+    const header = readExactly(fd, at, RECORD_HEADER_BYTES);
+    if (header === null || header.readUInt8(0) !== SEGMENT) return places;
+    const jsonBytes = header.readUInt32LE(1);
+    const start = readExactly(fd, at + RECORD_HEADER_BYTES, Math.min(jsonBytes, REF_BYTES_MAX));
+    if (start === null) return places;
+    const text = start.toString("latin1");
+    const end = text.indexOf("}") + 1;
+    if (!text.startsWith(REF_PREFIX) || end === 0) return places;
+    const { name, digest } = JSON.parse(text.slice(REF_PREFIX.length, end)) as SegmentRef;
+    places.set(placeName(name, digest), at);
+    at += RECORD_HEADER_BYTES + jsonBytes + header.readUInt32LE(5);
+  }
 };
 
 const readExactly = (fd: number, at: number, length: number): Buffer | null => {

@@ -4,7 +4,7 @@ import { describeEntry } from "./content-digest.ts";
 import type { Entry } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
 import { objectKey } from "./keys.ts";
-import type { SegmentRef } from "./local-index.ts";
+import type { IndexReader, ReadSegment, SegmentRef } from "./local-index.ts";
 import { NO_KEYS, segmentPlace, unseal } from "./sealing.ts";
 import { SNAPSHOT_FORMATS, type Snapshot, type SnapshotPlace } from "./snapshot.ts";
 import { decodeSegment, segmentFromJson } from "./tree.ts";
@@ -14,6 +14,8 @@ const SEGMENTS_AHEAD = 3;
 export interface TreeSegment {
   readonly ref: SegmentRef;
   readonly entries: readonly Entry[];
+  /** What the entries come from, when they did not have to be fetched. */
+  readonly known: ReadSegment | null;
 }
 
 export const corruptTree = (id: string, what: string): TerminalError =>
@@ -21,53 +23,77 @@ export const corruptTree = (id: string, what: string): TerminalError =>
     code: "tree-corrupt",
   });
 
-/** `counts.fetchedBytes` grows by what was read. Throws TerminalError for anything but the tree. */
+export interface TreeSource extends Omit<SnapshotPlace, "snapshotId"> {
+  /** Reads the segment as this node has it from before; null: it has not. */
+  readonly known?: IndexReader["find"];
+}
+
+/**
+ * `counts.fetchedBytes` grows by what was fetched; what is known and is what it should be is not.
+ * Throws TerminalError for anything but the tree.
+ */
 export async function* readSegments(
   snapshot: Snapshot,
-  { store, prefix, keys = NO_KEYS }: Omit<SnapshotPlace, "snapshotId">,
+  { store, prefix, keys = NO_KEYS, known = () => null }: TreeSource,
   counts: { fetchedBytes: number },
   signal: AbortSignal,
 ): AsyncGenerator<TreeSegment> {
-  const fetchOne = async (row: SegmentRow): Promise<FetchedSegment> => {
-    const [name] = row;
-    const stored = await store.get(objectKey(prefix, name), signal);
+  const fetchOne = async (ref: SegmentRef): Promise<Uint8Array> => {
+    const stored = await store.get(objectKey(prefix, ref.name), signal);
     if (stored === null) {
-      throw new TerminalError(`tree segment ${name} is missing`, { code: "segment-missing" });
+      throw new TerminalError(`tree segment ${ref.name} is missing`, { code: "segment-missing" });
     }
     counts.fetchedBytes += stored.length;
-    return { row, stored };
+    return stored;
   };
-  // As they are stored they are small; a segment becomes entries only when it is its turn.
-  const decode = ({ row, stored }: FetchedSegment): TreeSegment => {
-    const [name, digest, storedBytes, entryCount, contentDigest] = row;
-    const place = segmentPlace(objectKey(prefix, name));
+  const decode = (ref: SegmentRef, stored: Uint8Array): TreeSegment => {
+    const place = segmentPlace(objectKey(prefix, ref.name));
     const isSealed = snapshot.format === SNAPSHOT_FORMATS.sealed;
     const unsealed = isSealed ? (body: Uint8Array) => unseal(keys, place, body) : null;
-    const entries = segmentFromJson(decodeSegment(stored, digest, unsealed), name);
-    const content = createHash("sha256");
-    for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
-    if (entries.length !== entryCount || content.digest("hex") !== contentDigest) {
-      throw corruptTree(snapshot.id, "content");
-    }
-    return { ref: { name, digest, storedBytes, entryCount, contentDigest }, entries };
+    const entries = segmentFromJson(decodeSegment(stored, ref.digest, unsealed), ref.name);
+    if (!hasContent(ref, entries)) throw corruptTree(snapshot.id, "content");
+    return { ref, entries, known: null };
   };
-  const ahead: Promise<FetchedSegment>[] = [];
+  // As they are stored they are small; a segment becomes entries only when it is its turn.
+  const read = (ref: SegmentRef): (() => Promise<TreeSegment>) => {
+    const readKnown = known(ref);
+    const fetching = readKnown === null ? fetchOne(ref) : null;
+    fetching?.catch(() => undefined);
+    return async () => {
+      const found = readKnown?.() ?? null;
+      const entries = found?.entries.map(({ entry }) => entry) ?? [];
+      if (found !== null && hasContent(ref, entries)) return { ref, entries, known: found };
+      return decode(ref, await (fetching ?? fetchOne(ref)));
+    };
+  };
+  const ahead: (() => Promise<TreeSegment>)[] = [];
   for (let next = 0; next < snapshot.segments.length || ahead.length > 0; ) {
     for (; ahead.length < SEGMENTS_AHEAD && next < snapshot.segments.length; next += 1) {
       const row = snapshot.segments[next];
       if (row === undefined) break;
-      const fetching = fetchOne(row);
-      fetching.catch(() => undefined);
-      ahead.push(fetching);
+      ahead.push(read(refOf(row)));
     }
     const first = ahead.shift();
-    if (first !== undefined) yield decode(await first);
+    if (first !== undefined) yield await first();
   }
 }
 
-type SegmentRow = Snapshot["segments"][number];
+const refOf = ([name, digest, storedBytes, entryCount, contentDigest]: SegmentRow): SegmentRef => ({
+  name,
+  digest,
+  storedBytes,
+  entryCount,
+  contentDigest,
+});
 
-interface FetchedSegment {
-  readonly row: SegmentRow;
-  readonly stored: Uint8Array;
-}
+const hasContent = (
+  { entryCount, contentDigest }: SegmentRef,
+  entries: readonly Entry[],
+): boolean => {
+  if (entries.length !== entryCount) return false;
+  const content = createHash("sha256");
+  for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
+  return content.digest("hex") === contentDigest;
+};
+
+type SegmentRow = Snapshot["segments"][number];

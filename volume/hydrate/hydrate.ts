@@ -11,7 +11,13 @@ import type { Entry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import type { FileSystem } from "../file-system.ts";
 import { firstOf, openCursor } from "../index-cursor.ts";
-import { createIndex, type IndexedEntry, type SegmentRef } from "../local-index.ts";
+import {
+  createIndex,
+  type IndexedEntry,
+  type IndexWriter,
+  type ReadSegment,
+  type SegmentRef,
+} from "../local-index.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { corruptTree, readSegments } from "../read-segments.ts";
 import { openClones } from "../scan/clones.ts";
@@ -108,14 +114,12 @@ export const hydrate = async (
       const segment = pending.shift();
       if (segment === undefined) return;
       await segment.flushed;
-      index.add(
-        segment.ref,
-        segment.placed.map((read) => read()),
-      );
+      addToIndex(index, segment);
     };
     const select = selectSubtree(options, signal);
     let claimedBytes = 0;
-    for await (const { ref, entries } of readSegments(snapshot, options, counts, signal)) {
+    const tree = { ...options, known: sources.findSegment };
+    for await (const { ref, entries, known } of readSegments(snapshot, tree, counts, signal)) {
       claimedBytes += sizeOf(entries);
       if (claimedBytes > snapshot.bytes) {
         throw refuse(`files larger than its ${snapshot.bytes} bytes`);
@@ -128,14 +132,13 @@ export const hydrate = async (
       }
       const flushed = placer.flush();
       flushed.catch(() => undefined);
-      pending.push({ ref, placed, flushed });
+      pending.push({ ref, known, placed, flushed });
       while (countEntries(pending) > ENTRIES_UNDER_WAY) await record();
     }
     await placer.finish();
     while (pending.length > 0) await record();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
-    await disk.finish();
-    await sleep(SETTLE_MS, null, { signal });
+    await Promise.all([disk.finish(), sleep(SETTLE_MS, null, { signal })]);
     index.commit(new Map(snapshot.packs));
     sources.discard();
     clones.sweep();
@@ -153,9 +156,24 @@ export const hydrate = async (
 
 interface PlacedSegment {
   readonly ref: SegmentRef;
+  readonly known: ReadSegment | null;
   readonly placed: readonly (() => IndexedEntry)[];
   readonly flushed: Promise<void>;
 }
+
+/** As it was before, without writing it anew, where every file was kept: most segments of a delta. */
+const addToIndex = (index: IndexWriter, { ref, known, placed }: PlacedSegment): void => {
+  const found = placed.map((read) => read());
+  const isUntouched =
+    known !== null &&
+    known.entries.length === found.length &&
+    known.entries.every((old, i) => isSame(old, found[i]));
+  if (isUntouched) index.addUntouched(known);
+  else index.add(ref, found);
+};
+
+const isSame = (a: IndexedEntry, b: IndexedEntry | undefined): boolean =>
+  a.entry === b?.entry && a.identity === b.identity && a.blocks === b.blocks && a.clone === b.clone;
 
 const countEntries = (segments: readonly PlacedSegment[]): number =>
   segments.reduce((sum, { placed }) => sum + placed.length, 0);

@@ -9,6 +9,8 @@ import { type IndexReader, openIndex, readBootId } from "../local-index.ts";
 export interface Sources {
   /** In the order in which they are asked. */
   readonly indexes: readonly IndexReader[];
+  /** In the first of the indexes that has it. */
+  readonly findSegment: IndexReader["find"];
   /** The directory that the indexes describe; null: the one that is hydrated. */
   readonly baseDirectory: string | null;
   /** Where the new index grows; after a kill it tells the next try what is done. */
@@ -37,8 +39,11 @@ export const openSources = ({ directory, indexFile, base }: SourcesOptions): Sou
   const own = [openPartial(partial), openIndex(previous)].filter((index) => index !== null);
   if (own.length === 0) rmSync(directory, { recursive: true, force: true });
   const other = own.length === 0 && base !== null ? openIndex(base.indexFile) : null;
+  const indexes = other === null ? own : [other];
   return {
-    indexes: other === null ? own : [other],
+    indexes,
+    findSegment: (ref) =>
+      indexes.map((index) => index.find(ref)).find((read) => read !== null) ?? null,
     baseDirectory: other === null ? null : (base?.directory ?? null),
     draft,
     discard: () => {

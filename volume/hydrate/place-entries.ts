@@ -124,7 +124,8 @@ const keepUntouched = (
   if (!isThere || old === null || old.identity === null || old.entry.type !== "file") return null;
   if (old.entry.digest !== entry.digest) return null;
   const isIt = sameIdentity(old.identity, fileSystem.statAt(directoryFd, name));
-  if (!isIt || describeEntry(old.entry) !== describeEntry(entry)) return null;
+  if (!isIt) return null;
+  if (old.entry !== entry && describeEntry(old.entry) !== describeEntry(entry)) return null;
   return { entry, identity: old.identity, blocks: old.blocks, clone: old.clone };
 };
 
