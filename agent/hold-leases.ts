@@ -21,8 +21,11 @@ export const holdLeases = async (
   try {
     const volumes = [...new Set(leases.map(({ volume }) => volume))];
     const session = await ports.lease.cover(project, volumes, signal);
-    const isUnknown = assignment.run.some(
-      (order) => order.gate === "open" && order.leases.some((known) => known.session !== session),
+    // Before the commit the record names a session only where it awaits none but that one.
+    const isUnknown = assignment.run.some(({ gate, leases }) =>
+      leases.some(
+        (known) => known.session !== session && (gate === "open" || known.session !== null),
+      ),
     );
     if (!isUnknown) return;
     const message = { type: "lease.held", version: 1, project, node: ports.node };

@@ -17,6 +17,7 @@ import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import {
   CONTROL_QUEUE,
+  type LeaseExpired,
   type NodeHint,
   nodeQueue,
   type ProjectHint,
@@ -32,7 +33,7 @@ import { archive, readReport, replaceAgain, resolveDesired } from "./gather-inpu
 import { hintEdges, markRouted } from "./hint-edges.ts";
 import { hintNodes } from "./hint-nodes.ts";
 import { dropMarks, hintEvents, putMark } from "./open-marks.ts";
-import { readHeldLease } from "./read-lease.ts";
+import { readExpiredLease, readHeldLease } from "./read-lease.ts";
 import { readNodes } from "./read-nodes.ts";
 import { readPending } from "./read-pending.ts";
 
@@ -51,12 +52,15 @@ export interface AdvanceRequest {
   readonly reported?: ProjectHint["reported"];
   /** A node whose lease object is to be read. */
   readonly leaseOf?: NodeId | undefined;
+  /** A session that is said to be over. */
+  readonly expired?: LeaseExpired | undefined;
   readonly resend: boolean;
 }
 
 /** What a refused input answers; null when there was none, or it was accepted. */
 export interface AdvanceResult {
   readonly state: ProjectState;
+  readonly rev: Revision;
   readonly refusal: {
     readonly code: string;
     readonly message: string;
@@ -88,7 +92,7 @@ export const advanceProject = async (
       if (requestId !== undefined) {
         await ports.store.delete([pendingKey(request.project, requestId)], signal);
       }
-      return { state: round.state, refusal };
+      return { state: round.state, rev, refusal };
     }
     first = null;
   }
@@ -185,6 +189,9 @@ const foldInputs = async (
   fold(typeof input === "function" ? input(state) : input);
   if (request?.leaseOf !== undefined) {
     fold(await readHeldLease(ports, state, request.leaseOf, signal));
+  }
+  if (request?.expired !== undefined) {
+    fold(await readExpiredLease(ports, request.expired, signal));
   }
   if (request?.requestId !== undefined) {
     fold(await readPending(ports, state, request.requestId, signal));

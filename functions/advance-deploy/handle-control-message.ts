@@ -11,8 +11,8 @@ import { publishEvents } from "../publish-events/publish-events.ts";
 import { deployIdOf } from "../request-deploy.ts";
 import { snapshotRequestId } from "../snapshot-volume/snapshot-report-id.ts";
 import { type AdvanceRequest, type AdvanceResult, advanceProject } from "./advance-project.ts";
+import { expireLease } from "./expire-lease.ts";
 import { readSavedBranch } from "./read-branch.ts";
-import { readExpiredLease } from "./read-lease.ts";
 
 export const createHandleControlMessage = (ports: ControlPorts) => {
   const locks = createKeyedLock();
@@ -64,14 +64,9 @@ export const createHandleControlMessage = (ports: ControlPorts) => {
         await ports.send(nodeQueue(node), hint, signal);
         return;
       }
-      case "lease.expired": {
-        const { project, node } = message;
-        const input = await readExpiredLease(ports, message, signal);
-        if (input === null) return;
-        const { refusal } = await advance({ project, input, resend: false }, signal);
-        if (refusal !== null) ports.log.error({ project, node, ...refusal }, "failover.refused");
+      case "lease.expired":
+        await expireLease(ports, advance, message, signal);
         return;
-      }
       case "branch.kept": {
         const { project, volume, branch } = message;
         const input = { type: "branch.kept" as const, volume, branch };

@@ -26,7 +26,10 @@ export const readHeldLease = async (
   return { type: "lease.held", node, session: lease.session, volumes };
 };
 
-/** The input that the message tells of; null when the node has begun another session since. */
+/**
+ * The input that the message tells of; null when the node has begun another session since. To be read
+ * after the record that it is folded into: what that forbids, no session that begins later can do.
+ */
 export const readExpiredLease = async (
   ports: Pick<ControlPorts, "store" | "nowMs" | "newUuid">,
   { project, node, session }: LeaseExpired,

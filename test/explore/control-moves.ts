@@ -28,7 +28,7 @@ export interface Push {
 }
 
 /** What the control can see of a node. */
-export type Machine = Pick<NodeWorld, "isOn" | "isHeld" | "session">;
+export type Machine = Pick<NodeWorld, "isOn" | "isHeld" | "session" | "seenOver">;
 
 export interface ControlScene {
   readonly record: ProjectState;
@@ -247,18 +247,15 @@ const statuses = ({ machines, alike }: Pick<ControlScene, "machines" | "alike">)
   );
 };
 
-/** What lease objects say, and which sessions are over: also those that were over long ago. */
+/** What lease objects say, and which sessions are over, or were since the record is as it is. */
 const leaseInputs = (scene: ControlScene): Labelled[] => {
   const { record, machines, failoversMax } = scene;
   const requests = [...record.history, ...(record.deploy === null ? [] : [record.deploy.request])];
   const made = requests.filter(({ requestId }) => requestId.startsWith("failover-")).length;
   const volumes = Object.keys(record.volumes) as VolumeName[];
-  return Object.entries(machines).flatMap(([name, { session, isHeld }]): Labelled[] => {
+  return Object.entries(machines).flatMap(([name, { session, isHeld, seenOver }]): Labelled[] => {
     const node = name as NodeId;
-    const known = volumes.map((volume) => record.volumes[volume]?.lease ?? 0);
-    const over = [...new Set([...known, session])].filter(
-      (s) => s > 0 && (s < session || (s === session && !isHeld)),
-    );
+    const over = isHeld ? [seenOver].filter((s) => s > 0) : [session];
     const held: Labelled = {
       label: `the control notes session ${session} of ${name}`,
       input: { type: "lease.held", node, session: session as LeaseSession, volumes },

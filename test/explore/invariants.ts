@@ -18,12 +18,13 @@ export interface View {
 export const oneWriter = ({ nodes, record }: View): string | null => {
   const writers = new Map<string, string>();
   for (const [name, { running, gates }] of Object.entries(nodes)) {
-    for (const { container, epoch, mounts } of running) {
+    for (const { container, epoch, mounts, isLate } of running) {
       const writer = `e${epoch} on ${name}`;
       for (const mount of mounts) {
         const volume = mount.split(" ")[0] ?? "";
         const isReachable = gates.some((g) => g.container === container && g.epoch === epoch);
-        if (!isReachable && isGivenUp(record, volume, name, epoch)) continue;
+        const isNobodys = isLate === true || isGivenUp(record, volume, name, epoch);
+        if (!isReachable && isNobodys) continue;
         const other = writers.get(volume) ?? writer;
         if (other !== writer) return `I1: ${volume} is written by ${other} and by ${writer}`;
         writers.set(volume, writer);

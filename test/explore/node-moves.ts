@@ -78,7 +78,7 @@ const readMoves = ({ node, name, record, agentView, rules }: NodeScene): Outcome
 const daemonMoves = ({ node }: NodeScene): Outcome[] =>
   node.queued.map((start) => {
     const queued = node.queued.filter((other) => other !== start);
-    const { container, epoch, sources } = start;
+    const { container, epoch, sources, ...late } = start;
     const isThere = sources.every((source) => findCopy(node, source) !== undefined);
     const what = `the daemon executes the start of ${container} e${epoch}`;
     if (!isThere || isRunning(node, start as unknown as RunOrder)) {
@@ -89,7 +89,7 @@ const daemonMoves = ({ node }: NodeScene): Outcome[] =>
       node: {
         ...node,
         queued,
-        running: [...node.running, { container, epoch, mounts: sources }].sort((a, b) =>
+        running: [...node.running, { container, epoch, mounts: sources, ...late }].sort((a, b) =>
           a.container === b.container ? a.epoch - b.epoch : a.container < b.container ? -1 : 1,
         ),
       },
@@ -124,7 +124,8 @@ const writeMoves = ({ node, record, isSick }: NodeScene): Outcome[] =>
 const leaseMoves = ({ node, hasLeases }: NodeScene): Outcome[] => {
   if (!hasLeases) return [];
   if (node.isHeld) {
-    const cut = { isHeld: false, gates: [], running: [] };
+    const queued = node.queued.map((start) => ({ ...start, isLate: true as const }));
+    const cut = { isHeld: false, gates: [], running: [], queued };
     return [
       {
         label: "its lease runs out, and its guard ends what runs",
@@ -134,9 +135,8 @@ const leaseMoves = ({ node, hasLeases }: NodeScene): Outcome[] => {
     ];
   }
   const session = node.session + 1;
-  return [
-    { label: `begins session ${session} of its lease`, node: { ...node, session, isHeld: true } },
-  ];
+  const begun = { session, isHeld: true, seenOver: node.session };
+  return [{ label: `begins session ${session} of its lease`, node: { ...node, ...begun } }];
 };
 
 const deathMoves = ({ node, rules, hasLeases }: NodeScene): Outcome[] => {

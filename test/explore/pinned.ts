@@ -6,5 +6,5 @@ export const PINNED = [
   ["stay", 24_015],
   ["sick", 27_654],
   ["move", 28_494],
-  ["fail-over", 153_506],
+  ["fail-over", 254_117],
 ] as const;

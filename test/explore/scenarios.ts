@@ -122,6 +122,20 @@ const away = (image: string): ContainerSpec => ({
 const BOTH = { [WEB]: [DATA, LOGS], [SIDE]: [DATA] };
 const SECOND = to("second", "b", "two", Y);
 
+const FAIL_OVER_MOVE: Scenario = {
+  ...PLAIN,
+  name: "fail-over-move",
+  says: "as fail-over, while a push moves the container to y",
+  record: RESTORABLE,
+  nodes: SERVING_E2,
+  pushes: [restorable("second", "c", Y)],
+  troubles: 2,
+  hasLeases: true,
+  failoversMax: 1,
+  // The deploy that takes its place failed: the volume is detached, and waits for a push.
+  mayRest: ({ containers }) => Object.keys(containers).length === 0,
+};
+
 export const SCENARIOS: readonly Scenario[] = [
   PLAIN,
   STALLED,
@@ -263,18 +277,11 @@ export const SCENARIOS: readonly Scenario[] = [
     // The deploy that takes its place failed: the volume is detached, and waits for a push.
     mayRest: ({ containers }) => Object.keys(containers).length === 0,
   },
+  FAIL_OVER_MOVE,
   {
-    ...PLAIN,
-    name: "fail-over-move",
-    says: "as fail-over, while a push moves the container to y",
-    record: RESTORABLE,
-    nodes: SERVING_E2,
-    pushes: [restorable("second", "c", Y)],
-    troubles: 2,
-    hasLeases: true,
-    failoversMax: 1,
-    // The deploy that takes its place failed: the volume is detached, and waits for a push.
-    mayRest: ({ containers }) => Object.keys(containers).length === 0,
+    ...beginAt(FAIL_OVER_MOVE, ({ deploy }) => deploy?.phase.name === "starting"),
+    name: "fail-over-back",
+    says: "as fail-over-move, from the moment when version 2 may start on y",
   },
   {
     ...beginAt(

@@ -97,8 +97,8 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
     (ids: readonly number[]) => ids.join(" "),
     (ids) => {
       const seen = ids.map((id, i) => {
-        const { isOn, isHeld, session } = nodes.valueOf(id);
-        return [names[i], { isOn, isHeld, session }];
+        const { isOn, isHeld, session, seenOver } = nodes.valueOf(id);
+        return [names[i], { isOn, isHeld, session, seenOver }];
       });
       return JSON.stringify(Object.fromEntries(seen));
     },
@@ -122,6 +122,10 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
   const outdated = memoise(
     (node: number, volume: string, written: string | null) => `${node} ${volume} ${written}`,
     (node, volume, written) => nodes.idOf(outdate(nodes.valueOf(node), volume, written)),
+  );
+  const overlooked = memoise(
+    (node: number) => String(node),
+    (node) => nodes.idOf({ ...nodes.valueOf(node), seenOver: 0 }),
   );
   const spent = memoise(
     (budget: number, isTrouble: boolean, isRequest: boolean) =>
@@ -169,6 +173,9 @@ export const createSpace = (scenario: Scenario, rules: Rules): Space => {
       next.set(state);
       next[RECORD] = move.record;
       next[STORE] = move.store;
+      for (let i = 0; i < names.length; i += 1) {
+        next[NODES + i] = overlooked(word(next, NODES + i));
+      }
       if (move.isTrouble || move.isRequest) {
         next[BUDGET] = spent(word(state, BUDGET), move.isTrouble, move.isRequest);
       }

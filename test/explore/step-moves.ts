@@ -6,10 +6,10 @@
 import { stepKind } from "../../workflows/deploy/steps.ts";
 import type { Epoch } from "../../workflows/ids.ts";
 import { isLockedOut } from "./locks.ts";
-import { asNode } from "./materialise.ts";
+import { asNode, sessionOf } from "./materialise.ts";
 import type { NodeScene } from "./node-moves.ts";
 import { advanceHydrate } from "./step-hydrate.ts";
-import { finish, originIn, type StepScene, withTasks } from "./step-scene.ts";
+import { finish, isStart, originIn, type StepScene, withTasks } from "./step-scene.ts";
 import { advanceSeal } from "./step-seal.ts";
 import { advanceStart } from "./step-start.ts";
 import { advanceUnstart } from "./step-unstart.ts";
@@ -37,7 +37,9 @@ const beginMoves = (scene: NodeScene): Outcome[] => {
       (task) => task.deployId === deployId && task.step === step && task.stage === 0,
     );
     if (isWaiting) return [];
-    const task: TaskWorld = { deployId, step, view: taskView, stage: 0, taken: {} };
+    const heldSince = scene.hasLeases && isStart({ step }) ? (sessionOf(node) ?? 0) : undefined;
+    const begun = { deployId, step, view: taskView, stage: 0, taken: {} };
+    const task: TaskWorld = heldSince === undefined ? begun : { ...begun, heldSince };
     return [{ label: `begins ${step}`, node: withTasks(node, [...node.tasks, task]) }];
   });
 };

@@ -106,7 +106,7 @@ const addReport = (
   };
 };
 
-const isStart = ({ step }: TaskWorld): boolean =>
+export const isStart = ({ step }: Pick<TaskWorld, "step">): boolean =>
   stepKind(step) === "start" || stepKind(step) === "return";
 
 /** Fences up, by the record that the step goes by. */

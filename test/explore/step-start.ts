@@ -36,7 +36,8 @@ const startNext = (scene: StepScene): Outcome[] => {
     if (node.queued.some((q) => q.container === order.container && q.epoch === order.epoch)) {
       continue;
     }
-    if (!isLeaseGood(order, sessionOf(node))) {
+    const isOld = order.leases.length > 0 && sessionOf(node) !== task.heldSince;
+    if (isOld || !isLeaseGood(order, sessionOf(node))) {
       return [
         { label: `${task.step}: its lease does not hold, and it ends`, node: giveUp(scene, node) },
       ];

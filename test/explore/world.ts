@@ -28,6 +28,8 @@ export interface RunningWorld {
   readonly epoch: number;
   /** Names of the copies that it has mounted: a mount follows its directory through renames. */
   readonly mounts: readonly string[];
+  /** Its start was asked for under a session of the lease that is over: no guard knows of it. */
+  readonly isLate?: true;
 }
 
 /** A start that the daemon was handed and has not executed. */
@@ -35,6 +37,7 @@ export interface QueuedStart {
   readonly container: string;
   readonly epoch: number;
   readonly sources: readonly string[];
+  readonly isLate?: true;
 }
 
 /** A step in work: it goes by the record it read when it began, however long ago that is. */
@@ -46,6 +49,8 @@ export interface TaskWorld {
   readonly stage: number;
   /** What the snapshots taken hold. */
   readonly taken: Readonly<Record<string, Content>>;
+  /** Of a start: the session of the lease that held when it read its record; 0: none did. */
+  readonly heldSince?: number;
   /** The session of the lease under which it started something. */
   readonly session?: number;
 }
@@ -55,6 +60,11 @@ export interface NodeWorld {
   /** Of the node's lease, the session that began last, and whether it still holds. */
   readonly session: number;
   readonly isHeld: boolean;
+  /**
+   * A session that ended while the record was as it is: a control may have seen that, and may write the
+   * next revision by it although the node has begun another one since. 0: none.
+   */
+  readonly seenOver: number;
   readonly fences: {
     readonly containers: Readonly<Record<string, number>>;
     readonly volumes: Readonly<Record<string, number>>;
@@ -110,6 +120,7 @@ export const EMPTY_NODE: NodeWorld = {
   isOn: true,
   session: 1,
   isHeld: true,
+  seenOver: 0,
   fences: { containers: {}, volumes: {} },
   copies: [],
   running: [],

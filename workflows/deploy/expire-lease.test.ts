@@ -1,7 +1,7 @@
 /** Node loss, rule by rule: what waits, what goes on elsewhere, and what a late sign of life finds. */
 import { expect, test } from "vitest";
 import type { ProjectSpec } from "../container-spec.ts";
-import { DeployId, Epoch, LeaseSession, type NodeId, SnapshotId, VolumeName } from "../ids.ts";
+import { DeployId, LeaseSession, type NodeId, VolumeName } from "../ids.ts";
 import { assignNode } from "../node/assignment.ts";
 import { isLeaseGood, reconcile } from "../node/reconcile.ts";
 import type { ProjectState } from "../record.ts";
@@ -193,7 +193,9 @@ test("29: a source that dies in the drain: aborted, then restored elsewhere, or 
 
 test("31: a target that dies while starting is not waited for; the old version starts again", () => {
   const starting = untilPhase(begin(serving, "third", "c", three), "starting");
-  const returning = given(starting, expired(Y, 4));
+  const forbidden = given(starting, expired(Y, 4));
+  expect(forbidden.deploy?.phase).toMatchObject({ name: "unstarting", awaits: [{ node: Y }] });
+  const returning = given(forbidden, expired(Y, 4));
   expect(returning.deploy?.phase).toMatchObject({ name: "returning", awaits: [{ node: X }] });
   // Each look of the sweep once wrote a revision that said nothing new.
   expect(decide(returning, expired(Y, 4)).kind).toBe("unchanged");
@@ -205,7 +207,9 @@ test("31: a target that dies while starting is not waited for; the old version s
 test("31: when the old node is gone as well, a third one goes on from the sealed data", () => {
   const starting = untilPhase(begin(serving, "third", "c", three), "starting");
   const returning = given(starting, reportOf(starting, FAILURE));
-  const alone = given(report(returning, 4), expired(X, 1, [status(Y)]));
+  const named = given(report(returning, 4), expired(X, 1, [status(Y)]));
+  expect(named).toMatchObject({ deploy: { phase: { name: "returning", awaits: [{ node: X }] } } });
+  const alone = given(named, expired(X, 1, [status(Y)]));
   expect(alone.history.at(-1)?.result).toBe("rolled-back");
   expect(alone.deploy).toMatchObject({ id: "failover-x-1" });
   const over = untilPhase(alone, null, 5);
@@ -218,11 +222,30 @@ test("31: when the old node is gone as well, a third one goes on from the sealed
 // The deploy ended without it, and the node, back with its sealed data, had no right to start from them.
 test("31: when the old node is silent and no third one fits, its return is waited for", () => {
   const starting = untilPhase(begin(serving, "third", "c", three), "starting");
-  const returning = given(starting, expired(Y, 1, []));
+  const returning = given(starting, expired(Y, 1, []), expired(Y, 1, []));
   expect(returning.deploy?.phase.name).toBe("returning");
-  expect(given(returning, expired(X, 1, []))).toEqual(returning);
-  const back = assignNode(returning, X);
+  const named = given(returning, expired(X, 1, []));
+  expect(named).toMatchObject({ deploy: returning.deploy });
+  expect(given(named, expired(X, 1, []))).toEqual(named);
+  const back = assignNode(named, X);
   expect(back).toMatchObject({ run: [{ mayHydrate: true }], steps: [{ step: "return-e4" }] });
+});
+
+// It may have begun a session of its lease after that was looked at, and go by the record of then.
+test("31: what a node might start under a new session is forbidden first, and given away after that", () => {
+  const starting = untilPhase(begin(serving, "third", "c", three), "starting");
+  const forbidden = given(starting, expired(Y, 4));
+  expect(assignNode(starting, Y).run).toHaveLength(1);
+  expect([assignNode(forbidden, X).run, assignNode(forbidden, Y).run]).toEqual([[], []]);
+  const returning = given(starting, reportOf(starting, FAILURE));
+  const named = given(report(returning, 4), expired(X, 1));
+  const [order] = assignNode(named, X).run;
+  if (order === undefined) throw new Error("x has nothing to return");
+  expect([isLeaseGood(order, session(1)), isLeaseGood(order, session(2))]).toEqual([true, false]);
+  const held: Input = { type: "lease.held", node: X, session: session(2), volumes: [DATA] };
+  const [again] = assignNode(given(named, held), X).run;
+  if (again === undefined) throw new Error("x has nothing to return");
+  expect(isLeaseGood(again, session(2))).toBe(true);
 });
 
 test("an operator's word gives up what waits, too, and keeps who said so", () => {
@@ -243,47 +266,4 @@ test("a project file that says wait again takes the record's word for the lease 
   const waits = { ...two, volumes: { [DATA]: { onNodeLoss: "wait" as const } } };
   const state = begin(serving, "third", "c", waits);
   expect(state.volumes[DATA]).toMatchObject({ lease: null, settings: { onNodeLoss: "wait" } });
-});
-
-test("a branch that a node finds is noted once", () => {
-  const kept: Input = {
-    type: "branch.kept",
-    volume: DATA,
-    branch: {
-      node: X,
-      epoch: serving.epochCounter,
-      keptAtMs: NOW,
-      bytes: 1,
-      reason: "lost",
-      changedAtMs: NOW,
-      snapshotId: null,
-    },
-  };
-  const noted = given(serving, kept);
-  expect(noted.volumes[DATA]?.branches).toHaveLength(1);
-  expect(decide(noted, kept).kind).toBe("unchanged");
-});
-
-test("a branch is saved under the volume's epoch of now, and only when asked for and whole", () => {
-  const origin = { node: X, epoch: running.epochCounter };
-  const place = { volume: DATA, ...origin };
-  const branch = { ...origin, keptAtMs: NOW, bytes: 1, reason: "", changedAtMs: NOW };
-  const kept = { type: "branch.kept", volume: DATA, branch: { ...branch, snapshotId: null } };
-  const noted = given(serving, kept as Input);
-  const head = serving.volumes[DATA]?.head;
-  if (head === null || head === undefined) throw new Error("no head");
-  const saved = (epoch: number, isWhole = true): Input => ({
-    type: "branch.saved",
-    ...place,
-    snapshot: { ...head, id: SnapshotId.parse("branch-e1-x"), epoch: Epoch.parse(epoch) },
-    isWhole,
-  });
-  expect(decide(noted, saved(2)).kind).toBe("unchanged");
-  const asked = given(noted, { type: "branch.wanted", ...place, nowMs: NOW });
-  expect(decide(asked, saved(1)).kind).toBe("unchanged");
-  expect(decide(asked, saved(2, false)).kind).toBe("unchanged");
-  const done = given(asked, saved(2));
-  expect(done.volumes[DATA]?.snapshots.map(({ id }) => id)).toContain("branch-e1-x");
-  expect(done.volumes[DATA]?.head?.id).toBe(head.id);
-  expect(decide(done, saved(2)).kind).toBe("unchanged");
 });

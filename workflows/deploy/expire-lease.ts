@@ -21,7 +21,7 @@ export const expireLease = (state: ProjectState, input: InputOf<"lease.expired">
     type,
     data: { project: state.project, node, session, ...data },
   });
-  const waits = back === state ? UNCHANGED : changed(back, event("node.silent"));
+  const waits = freed === state ? UNCHANGED : changed(freed, event("node.silent"));
   if (freed.deploy !== null) return waits;
   const restorable = findRestorable(freed, node, session);
   if (restorable.size === 0) return waits;
@@ -50,18 +50,25 @@ export const expireLease = (state: ProjectState, input: InputOf<"lease.expired">
 
 /**
  * The running deploy without what the node owes it. Nothing that a node starts for a deploy is
- * reachable before it ends, so that no client can miss what is left behind here.
+ * reachable before it ends, so that no client can miss what is left behind here. Nor is anything
+ * given to another node while this one might start it: it may have begun another session since its
+ * lease was looked at, and go by this very record. So the record forbids the start first; only a
+ * look at the lease after that can tell that there was none.
  */
 const takeBack = (
   state: ProjectState,
   { node, session, nowMs }: InputOf<"lease.expired">,
 ): ProjectState => {
+  if (state.deploy?.phase.name === "unstarting") return waiveAwaits(state, { node, nowMs });
   const reason = `node ${node} does not answer (session ${session} of its lease is over)`;
-  const undone = undoOnNode(state, { node, reason, nowMs, isForGood: false });
-  return undone.deploy?.phase.name === "unstarting" ? waiveAwaits(undone, { node, nowMs }) : undone;
+  return undoOnNode(state, { node, reason, nowMs, isForGood: false });
 };
 
-/** The deploy ended without the node's return, if that alone is awaited; or else as it is. */
+/**
+ * The deploy ended without the node's return, if that alone is awaited; or else as it is. Under any
+ * session but this one nothing returns any more once the record names it, which it must have done
+ * before the lease was looked at.
+ */
 const withoutReturn = (
   back: ProjectState,
   { node, session, nowMs }: InputOf<"lease.expired">,
@@ -70,11 +77,15 @@ const withoutReturn = (
   const returned = volumesFrom(back.deploy, node);
   if (returned.length === 0) return back;
   if (returned.some((name) => back.volumes[name]?.settings.onNodeLoss !== "restore")) return back;
+  const isNamed = returned.every((name) => back.volumes[name]?.lease === session);
+  if (isNamed) {
+    const ended = waiveAwaits(back, { node, nowMs });
+    return ended.deploy === null ? ended : back;
+  }
   const volumes = mapRecord(back.volumes, (volume, name) =>
     returned.includes(name) ? { ...volume, lease: session } : volume,
   );
-  const ended = waiveAwaits({ ...back, volumes }, { node, nowMs });
-  return ended.deploy === null ? ended : back;
+  return { ...back, volumes };
 };
 
 const volumesFrom = (deploy: Deploy, node: NodeId): VolumeName[] =>
