@@ -9,6 +9,7 @@ import { isWayBack } from "../workflows/deploy/steps.ts";
 import type { LeaseSession } from "../workflows/ids.ts";
 import { assignNode, type NodeAssignment } from "../workflows/node/assignment.ts";
 import type { Deploy, ProjectState } from "../workflows/record.ts";
+import { elapsedMs } from "./elapsed-ms.ts";
 import { encodeJson } from "./json-object.ts";
 import type { StepMessage } from "./messages.ts";
 import type { NodePorts } from "./node-ports.ts";
@@ -66,7 +67,7 @@ export const runStep = async (
         deploy: deployId,
         phase: phase.name,
         step,
-        ms: ports.nowMs() - began,
+        ms: elapsedMs(began, ports.nowMs()),
         failure: report.failure,
       },
       report.failure === null ? "step.reported" : "step.failed",

@@ -8,6 +8,7 @@ import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
 import { findOwnCopy } from "../workflows/node/own-copy.ts";
 import type { HydrateSummary, ProjectState, VolumeState } from "../workflows/record.ts";
+import { elapsedMs } from "./elapsed-ms.ts";
 import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
 import { unwrapKeys } from "./project-keys.ts";
 
@@ -83,7 +84,7 @@ export const stage = async (
     bytes,
     fetchedBytes,
     reusedBytes,
-    durationMs: ports.nowMs() - began,
+    durationMs: elapsedMs(began, ports.nowMs()),
   };
 };
 

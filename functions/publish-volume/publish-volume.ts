@@ -10,6 +10,7 @@ import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { OwedPublication } from "../../workflows/publish/owed-publication.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
+import { elapsedMs } from "../elapsed-ms.ts";
 import { unwrapKeys } from "../project-keys.ts";
 import { findSpace, openAsOwner, requireSpace } from "../spaces/space.ts";
 import { leftOutKey, markerKey, publishedPrefix } from "../spaces/space-names.ts";
@@ -34,7 +35,10 @@ export const publishVolume = async (
     const snapshotId = owed.kind === "publish" ? owed.target : null;
     const counts = await perform(ports, turn, claimed, signal);
     await finish(ports, turn, { type: "publication.ended", volume, attempt, snapshotId }, signal);
-    ports.log.info({ project, volume, ...counts, ms: ports.nowMs() - began }, "volume.published");
+    ports.log.info(
+      { project, volume, ...counts, ms: elapsedMs(began, ports.nowMs()) },
+      "volume.published",
+    );
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof TerminalError)) throw error;

@@ -4,6 +4,7 @@ import { volumePrefix } from "../../adapters/store-keys.ts";
 import type { VolumeReport } from "../../workflows/deploy/messages.ts";
 import type { DeployId, Epoch, SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
+import { elapsedMs } from "../elapsed-ms.ts";
 import type { NodePorts, OnVolumeProgress } from "../node-ports.ts";
 import { unwrapKeys } from "../project-keys.ts";
 import { chooseParent } from "../volume-copies.ts";
@@ -62,7 +63,7 @@ export const writeVolumeSnapshot = async (
     );
   }
   const { digest, files, bytes, storedBytes, changedBytes } = summary;
-  const durationMs = Math.max(0, Math.round(ports.nowMs() - began));
+  const durationMs = elapsedMs(began, ports.nowMs());
   const stopped = order.stopped ?? "running";
   const size = { digest, files, bytes, storedBytes };
   const takenAtMs = ports.nowMs();

@@ -237,10 +237,7 @@ const mend = async (installation: Installation, signal: AbortSignal): Promise<vo
   const { site, laws, lost } = installation;
   const { world, store } = site;
   for (const name of MACHINES) installation.machine(name).clockOffsetMs = 0;
-  const cordons = [...store.objects]
-    .map(([key]) => key)
-    .filter((key) => key.startsWith(CORDONS_PREFIX));
-  if (cordons.length > 0) await store.raw.delete(cordons, signal);
+  await uncordon(store, signal);
   const isUp = () =>
     NODES.every(
       (name) => lost.has(installation.node(name).id) || installation.machine(name).process !== null,
@@ -258,6 +255,11 @@ const mend = async (installation: Installation, signal: AbortSignal): Promise<vo
   if (!(await world.run(() => isIdle(laws) && !needed(), GO_ON_MS_MAX))) bringBack(installation);
 };
 
+const uncordon = async ({ objects, raw }: Site["store"], signal: AbortSignal): Promise<void> => {
+  const keys = [...objects].map(([key]) => key).filter((key) => key.startsWith(CORDONS_PREFIX));
+  if (keys.length > 0) await raw.delete(keys, signal);
+};
+
 const bringBack = (installation: Installation): void => {
   for (const name of installation.lost) installation.node(name).powerOn();
   installation.lost.clear();
@@ -269,8 +271,9 @@ const probe = async ({ site, laws, pusher, writer, lost }: Installation): Promis
   const owner = Object.values(laws.state()?.volumes ?? {})[0]?.owner ?? NODES[0];
   const there = NODES.filter((name) => !lost.has(name as NodeId));
   const node = (there.find((name) => name !== owner) ?? there[0]) as NodeName;
-  // Heartbeats of a node that was away must have been seen again.
+  // Heartbeats of a node that was away must have been seen again, and drains that came late.
   await world.run(() => false, 60_000);
+  await uncordon(site.store, new AbortController().signal);
   // Only now: a deploy may have ended meanwhile.
   const before = laws.state()?.history.at(-1)?.id;
   pusher.push({ node, behaviour: "good" });
