@@ -1,5 +1,5 @@
 /**
- * Eleven ways to break the protocol, each of which must be found out. A variant wraps one of the real
+ * Ways to break the protocol, each of which must be found out. A variant wraps one of the real
  * rules, or changes what an agent or a daemon does; nothing in workflows/ knows of it.
  */
 import { decide } from "../../workflows/deploy/decide.ts";
@@ -100,6 +100,13 @@ const commitWithoutHealth = (): Rules =>
       : null,
   );
 
+/** One look at the lease both forbids the start and gives what it could have started to others. */
+const giveAwayAtOnce = (): Rules =>
+  decideOtherwise((state, input, real) => {
+    if (input.type !== "lease.expired" || !isIn(state, "starting")) return null;
+    return real.kind === "changed" ? decide(real.state, input) : null;
+  });
+
 export const VARIANTS: readonly Variant[] = [
   {
     name: "no-local-fence",
@@ -175,5 +182,11 @@ export const VARIANTS: readonly Variant[] = [
     says: "the commit does not wait until the new version is healthy",
     scenario: "sick",
     rules: commitWithoutHealth,
+  },
+  {
+    name: "give-away-at-once",
+    says: "a node that fell silent while it started a version is not forbidden to before others may",
+    scenario: "fail-over-back",
+    rules: giveAwayAtOnce,
   },
 ];
