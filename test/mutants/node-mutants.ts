@@ -47,6 +47,16 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     "return isGuarded && volume.head !== null;",
     "return isGuarded;",
   ),
+  expire(
+    "a return is given to another node by the look that names its session",
+    "const isNamed = returned.every((name) => back.volumes[name]?.lease === session);",
+    "const isNamed = true;",
+  ),
+  expire(
+    "a silent target is waited for",
+    'if (state.deploy?.phase.name === "unstarting") return waiveAwaits(state, { node, nowMs });',
+    "",
+  ),
   hold("any node's session guards the volume", "      volume.owner === node &&\n", ""),
   hold(
     "an older session takes the place of a newer one",
