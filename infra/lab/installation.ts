@@ -36,6 +36,8 @@ export interface InstallationOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the nodes have otherwise, such as keys of their own. */
   readonly nodeEnvironment?: Readonly<Record<string, string>>;
+  /** What the edges have otherwise. */
+  readonly edgeEnvironment?: Readonly<Record<string, string>>;
 }
 
 export interface CliResult {
@@ -132,10 +134,8 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     startEdge: async (name, tls) => {
       const edge = await layEdge({ directory, name, tls, index: edgeCount++ });
       start(`caddy-${name}`, edge.caddyArgv, { XDG_DATA_HOME: directory });
-      await spoken(
-        start(`edge-${name}`, [process.execPath, MAIN, "edge"], edge.environment),
-        "edge.started",
-      );
+      const extra = { ...edge.environment, ...options.edgeEnvironment };
+      await spoken(start(`edge-${name}`, [process.execPath, MAIN, "edge"], extra), "edge.started");
       return edge.address;
     },
     close: async () => {

@@ -1,5 +1,9 @@
-/** Edges on real parts: clients at stable addresses see no move, or are told when to come again. */
+/**
+ * Edges on real parts, with a key for each kind of process: clients at stable addresses see no move,
+ * or are told when to come again.
+ */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
 import { connect } from "node:net";
@@ -10,6 +14,7 @@ import type { EdgeAddress } from "../../infra/lab/edge-processes.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 import { openScene, type Scene } from "./deploy-scene.ts";
+import { givePlatformKeys, storeKeys } from "./platform-keys.ts";
 
 const HOST = "log.example.org";
 const TCP_PORT = 8111;
@@ -146,7 +151,13 @@ const openSocket = async (edge: EdgeAddress | undefined): Promise<WebSocket> => 
 beforeAll(async () => {
   lab = await attachOrStartLab(FULL_LAB, console.log, signal);
   const name = `edge-${randomBytes(3).toString("hex")}`;
-  scene = await openScene(lab, { name, store: "s3", queue: "elasticmq" });
+  const keys = await givePlatformKeys(lab, { bucket: `inst-${name}`, name }, signal);
+  scene = await openScene(lab, {
+    ...{ name, store: "s3", queue: "elasticmq" },
+    environment: storeKeys(keys.control),
+    nodeEnvironment: storeKeys(keys.node),
+    edgeEnvironment: storeKeys(keys.edge),
+  });
   edges.push(await scene.installation.startEdge("a", "internal"));
   edges.push(await scene.installation.startEdge("b", "off"));
   const first = await push("x");
@@ -220,4 +231,12 @@ test("a client that was held for the time that the file names is told to come ag
   expect(answer).toMatchObject({ status: 503, retryAfter: "5" });
   expect(answer.body).toContain("try again");
   expect(performance.now() - startMs).toBeGreaterThanOrEqual(1_000);
+});
+
+test("52: an edge finds all it needs with a key of its own, and asks for nothing that is refused", () => {
+  for (const name of ["edge-a", "edge-b"]) {
+    const lines = readFileSync(scene.installation.logFile(name), "utf8").trim().split("\n");
+    const problems = lines.filter((line) => JSON.parse(line).level !== "info");
+    expect(problems.filter((line) => !line.includes("caddy.old"))).toEqual([]);
+  }
 });
