@@ -38,6 +38,12 @@ export const openStore = async (
     });
   }
   const { endpoints, region, accessKeyId, secretAccessKey } = config;
+  if (endpoints.length === 0) {
+    throw new TerminalError(`store ${config.url}: no gateway is named`, {
+      code: "config-store",
+      hint: "set BAGAGE_S3_ENDPOINT (AWS: https://s3.REGION.amazonaws.com)",
+    });
+  }
   const pair = { accessKeyId, secretAccessKey };
   const live = keys ?? openKeyFiles(pair, config.keyFiles, onKeys);
   return openS3ObjectStore({

@@ -19,3 +19,14 @@ test("what the store itself refuses stays refused", () => {
   const error = failure({ name: "AccessDenied", $metadata: { httpStatusCode: 403 } });
   expect(translateS3Error("GET a", error)).toBeInstanceOf(TerminalError);
 });
+
+/** It once said "NoSuchBucket: UnknownError" and told to run `bagage doctor`, which said the same. */
+test("a bucket that is not there is a wrong setting, named with its remedy", () => {
+  const fields = { name: "NoSuchBucket", $metadata: { httpStatusCode: 404 } };
+  const error = translateS3Error("GET a", Object.assign(new Error("UnknownError"), fields));
+  expect(error).toMatchObject({
+    message: "store: GET a: NoSuchBucket",
+    code: "config-bucket",
+    hint: expect.stringContaining("BAGAGE_STORE"),
+  });
+});

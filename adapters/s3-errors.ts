@@ -55,8 +55,20 @@ export const isRetryable = (error: unknown): boolean => {
 export const translateS3Error = (what: string, cause: unknown): Error => {
   if (cause instanceof BagageError) return cause;
   const { name, message } = cause as ProviderError;
-  const text = `store: ${what}: ${name ?? "error"}${message === undefined ? "" : `: ${message}`}`;
-  if (isRetryable(cause)) return new RetryableError(text, { code: "store-unavailable", cause });
+  // The SDK's word for an answer that has a name and no text.
+  const said = message === undefined || message === "UnknownError" ? "" : `: ${message}`;
+  const text = `store: ${what}: ${name ?? "error"}${said}`;
+  if (isRetryable(cause)) {
+    const hint = "check that BAGAGE_S3_ENDPOINT is right and answers: bagage doctor";
+    return new RetryableError(text, { code: "store-unavailable", hint, cause });
+  }
+  if (name === "NoSuchBucket") {
+    return new TerminalError(text, {
+      code: "config-bucket",
+      hint: "make the bucket that BAGAGE_STORE names, or name another",
+      cause,
+    });
+  }
   if (name === "QuotaExceeded") {
     return new TerminalError(text, {
       code: "store-full",

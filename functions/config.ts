@@ -12,7 +12,7 @@ import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
 import { QUEUE_PREFIX } from "./messages.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
-import { ConfigError, keyFilesOf, withFiles } from "./setting-files.ts";
+import { ConfigError, keyFilesOf, refuseHalfPairs, withFiles } from "./setting-files.ts";
 import { TraceEnvironment, traceSettings } from "./trace-settings.ts";
 
 const list = z.string().transform((text) =>
@@ -226,7 +226,9 @@ export interface Config {
 const AWS_S3_ENDPOINT = "https://s3.amazonaws.com";
 
 export const readConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
-  const parsed = Environment.safeParse(withFiles(environment));
+  const values = withFiles(environment);
+  refuseHalfPairs(values);
+  const parsed = Environment.safeParse(values);
   if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
   const e = parsed.data;
   const hasKeys = e.BAGAGE_SQS_ACCESS_KEY !== undefined && e.BAGAGE_SQS_SECRET_KEY !== undefined;

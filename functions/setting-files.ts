@@ -19,6 +19,17 @@ export const keyFilesOf = (
     : { accessKeyId, secretAccessKey };
 };
 
+/** Half a pair of keys would count as none: another key would be used in its place, unsaid. */
+export const refuseHalfPairs = (values: Readonly<Record<string, string | undefined>>): void => {
+  const isSet = (name: string) => (values[name] ?? "") !== "";
+  for (const name of Object.keys(values)) {
+    const [, prefix, half] = /^(BAGAGE_\w+)_(ACCESS|SECRET)_KEY$/.exec(name) ?? [];
+    if (half === undefined || !isSet(name)) continue;
+    const other = `${prefix}_${half === "ACCESS" ? "SECRET" : "ACCESS"}_KEY`;
+    if (!isSet(other)) throw new ConfigError(`${name} is set, and ${other} is not: set both`);
+  }
+};
+
 /** Values from `<NAME>_FILE`, where the name itself is not set. */
 export const withFiles = (
   environment: Readonly<Record<string, string | undefined>>,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { CommandModule } from "yargs";
 import { connectDocker } from "../../adapters/docker-engine.ts";
 import { CONTROL_QUEUE } from "../../functions/messages.ts";
+import type { BagageError } from "../../volume/errors.ts";
 import { probeStore } from "../../volume/probe-store.ts";
 import { openContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -42,6 +43,7 @@ const check = async (name: string, work: () => Promise<string>): Promise<Check> 
   try {
     return { name, outcome: "passed", detail: await work() };
   } catch (error) {
-    return { name, outcome: "failed", detail: (error as Error).message };
+    const { message, hint } = error as Partial<BagageError>;
+    return { name, outcome: "failed", detail: [message, hint].filter(Boolean).join("; try: ") };
   }
 };
