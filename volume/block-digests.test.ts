@@ -15,31 +15,45 @@ const digestOf = (seed: number | null): Buffer | null =>
 
 test("behaves as a map of indexes, through encoding and copies", () => {
   fc.assert(
-    fc.property(fc.array(anyChange), fc.array(anyChange), fc.nat(6_000), (first, second, cut) => {
-      const model = new Map<number, Buffer>();
-      const apply = (table: ReturnType<typeof createBlockDigests>, changes: typeof first) => {
-        for (const { index, seed } of changes) {
-          const digest = digestOf(seed);
-          table.set(index, digest);
-          if (digest === null) model.delete(index);
-          else model.set(index, digest);
-        }
-      };
-      const original = createBlockDigests();
-      apply(original, first);
-      const before = original.encode();
-      const table = decodeBlockDigests(before).copy();
-      const view = decodeBlockDigests(before);
-      apply(table, second);
-      for (const { index, seed } of second) view.set(index, digestOf(seed));
-      table.truncate(cut);
-      view.truncate(cut);
-      const expected = [...model.keys()].filter((index) => index < cut).sort((a, b) => a - b);
-      expect([...table.nonZero(0, 10_000)]).toEqual(expected);
-      for (const index of expected) expect(table.get(index)).toEqual(model.get(index));
-      expect(view.encode()).toEqual(table.encode());
-      expect(original.encode()).toEqual(before);
-    }),
+    fc.property(
+      fc.array(anyChange),
+      fc.array(anyChange),
+      fc.nat(6_000),
+      fc.boolean(),
+      (first, second, cut, isTwin) => {
+        const model = new Map<number, Buffer>();
+        const apply = (table: ReturnType<typeof createBlockDigests>, changes: typeof first) => {
+          for (const { index, seed } of changes) {
+            const digest = digestOf(seed);
+            table.set(index, digest);
+            if (digest === null) model.delete(index);
+            else model.set(index, digest);
+          }
+        };
+        const original = createBlockDigests();
+        apply(original, first);
+        const before = original.encode();
+        const table = decodeBlockDigests(before).copy();
+        const twin = original.copy();
+        const view = decodeBlockDigests(before);
+        apply(table, second);
+        for (const { index, seed } of second) view.set(index, digestOf(seed));
+        // Pages are shared until one of the two changes them, whichever it is.
+        const [changed, kept] = isTwin ? [twin, original] : [original, twin];
+        apply(changed, second);
+        expect(kept.encode()).toEqual(before);
+        changed.truncate(cut);
+        expect(kept.encode()).toEqual(before);
+        table.truncate(cut);
+        view.truncate(cut);
+        const expected = [...model.keys()].filter((index) => index < cut).sort((a, b) => a - b);
+        expect([...table.nonZero(0, 10_000)]).toEqual(expected);
+        for (const index of expected) expect(table.get(index)).toEqual(model.get(index));
+        expect(view.encode()).toEqual(table.encode());
+        expect(changed.encode()).toEqual(table.encode());
+        expect(Buffer.concat(changed.encodeParts())).toEqual(changed.encode());
+      },
+    ),
   );
 });
 

@@ -62,6 +62,8 @@ export interface BlockDigests {
   /** SHA-256, in hex, over the file's size and its pages: see docs/format.md, "Content digest". */
   digestFile(size: number): string;
   encode(): Buffer;
+  /** What `encode` gives, in parts that are views of the digests: not to be kept over a change. */
+  encodeParts(): Buffer[];
 }
 
 /** Digests by page number; a page may be shorter than PAGE_BLOCKS, the rest of it is zeros. */
@@ -148,7 +150,11 @@ const openPages = (pages: Pages, isShared = false): BlockDigests => {
         pages.set(last, Buffer.from(kept));
       }
     },
-    copy: () => openPages(new Map([...pages].map(([n, page]) => [n, Buffer.from(page)]))),
+    copy: () => {
+      // Both go on with the same pages, and whoever changes one copies it first.
+      for (const number of pages.keys()) shared.add(number);
+      return openPages(new Map(pages), true);
+    },
     digestFile: (size) => {
       const digest = createHash("sha256");
       const head = Buffer.alloc(8);
@@ -158,6 +164,7 @@ const openPages = (pages: Pages, isShared = false): BlockDigests => {
       return digest.digest("hex");
     },
     encode: () => Buffer.concat([...encodePages(pages)]),
+    encodeParts: () => [...encodePages(pages)],
   };
 };
 

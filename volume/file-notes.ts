@@ -12,7 +12,8 @@ const HAS_BLOCKS = 2;
 const HAS_CLONE = 4;
 export const IDENTITY_BYTES = 40;
 
-export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer => {
+/** In parts, because those of large files are large: together they are what `decodeFileNotes` takes. */
+export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer[] => {
   const parts: Buffer[] = [];
   for (const { identity, blocks, clone } of entries) {
     const flags =
@@ -21,10 +22,10 @@ export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer => {
       (clone === null ? 0 : HAS_CLONE);
     parts.push(Buffer.of(flags));
     if (identity !== null) parts.push(encodeIdentity(identity));
-    if (blocks !== null) parts.push(...withLength(blocks.encode()));
-    if (clone !== null) parts.push(...withLength(Buffer.from(clone)));
+    if (blocks !== null) parts.push(...withLength(blocks.encodeParts()));
+    if (clone !== null) parts.push(...withLength([Buffer.from(clone)]));
   }
-  return Buffer.concat(parts);
+  return parts;
 };
 
 export const decodeFileNotes = (bytes: Buffer, count: number): FileNotes[] => {
@@ -62,8 +63,11 @@ export const decodeIdentity = (bytes: Buffer): FileIdentity => ({
   mtimeNs: bytes.readBigInt64LE(32),
 });
 
-const withLength = (bytes: Buffer): [Buffer, Buffer] => {
+const withLength = (parts: readonly Buffer[]): Buffer[] => {
   const length = Buffer.alloc(4);
-  length.writeUInt32LE(bytes.length);
-  return [length, bytes];
+  length.writeUInt32LE(byteLengthOf(parts));
+  return [length, ...parts];
 };
+
+export const byteLengthOf = (parts: readonly Buffer[]): number =>
+  parts.reduce((sum, { length }) => sum + length, 0);

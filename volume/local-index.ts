@@ -3,19 +3,13 @@
  * it was read from, and its block digests. It stands beside the data, never in the store. Read and
  * written segment by segment, so that memory does not grow with the number of files.
  */
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsync, openSync, readFileSync, readSync, renameSync } from "node:fs";
+import { promisify } from "node:util";
 import type { BlockDigests } from "./block-digests.ts";
 import type { Entry } from "./entry.ts";
-import { decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
+import { byteLengthOf, decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
 import { type SegmentJson, segmentFromJson, segmentToJson } from "./tree.ts";
+import { writeParts } from "./write-parts.ts";
 
 /** What tells that a file is the same file, untouched. Times in nanoseconds. */
 export interface FileIdentity {
@@ -85,14 +79,15 @@ const RECORD_HEADER_BYTES = 9;
 const HEADER = 0x48;
 const SEGMENT = 0x53;
 const END = 0x45;
-const NOTHING = Buffer.alloc(0);
 
 export interface IndexWriter {
   /** Returns the packs that the segment names. */
   add(ref: SegmentRef, entries: readonly IndexedEntry[]): readonly string[];
   addUntouched(segment: ReadSegment): void;
-  /** Makes the index the one that readers find, durably. */
-  commit(packs: PackSizes): void;
+  /** Nothing is added any more; what was begins to go to the disk. */
+  end(packs: PackSizes): void;
+  /** After `end`: makes the index the one that readers find, durably. */
+  commit(): Promise<void>;
   abandon(): void;
 }
 
@@ -103,33 +98,40 @@ export const createIndex = (
   draft = `${file}.draft`,
 ): IndexWriter => {
   const fd = openSync(draft, "w", 0o600);
-  const write = ({ kind, json, notes }: Record): void => {
+  let synced: Promise<void> | null = null;
+  const write = (kind: number, json: Buffer, notes: readonly Buffer[]): void => {
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
     header.writeUInt8(kind, 0);
     header.writeUInt32LE(json.length, 1);
-    header.writeUInt32LE(notes.length, 5);
-    for (const part of [header, json, notes]) {
-      for (let done = 0; done < part.length; ) done += writeSync(fd, part, done);
-    }
+    header.writeUInt32LE(byteLengthOf(notes), 5);
+    writeParts(fd, [header, json, ...notes]);
   };
-  const writeJson = (kind: number, value: unknown, notes: Buffer): void =>
-    write({ kind, json: Buffer.from(JSON.stringify(value)), notes });
+  const writeJson = (kind: number, value: unknown, notes: readonly Buffer[]): void =>
+    write(kind, Buffer.from(JSON.stringify(value)), notes);
   const header: IndexHeader = { format: FORMAT, snapshotId, isSealed, bootId: readBootId() };
-  writeJson(HEADER, header, NOTHING);
+  writeJson(HEADER, header, []);
   return {
     add: (ref, entries) => {
       const segment = segmentToJson(entries.map(({ entry }) => entry));
       writeJson(SEGMENT, { ref, segment }, encodeFileNotes(entries));
       return segment.packs;
     },
-    addUntouched: ({ record }) => write(record),
-    commit: (packs) => {
-      writeJson(END, [...packs], NOTHING);
-      fsyncSync(fd);
+    addUntouched: ({ record: { kind, json, notes } }) => write(kind, json, [notes]),
+    end: (packs) => {
+      writeJson(END, [...packs], []);
+      synced = promisify(fsync)(fd);
+      // Seen by `commit`; without this it would also be unhandled where there is none.
+      synced.catch(() => undefined);
+    },
+    commit: async () => {
+      await synced;
       closeSync(fd);
       renameSync(draft, file);
     },
-    abandon: () => closeSync(fd),
+    abandon: () => {
+      if (synced === null) closeSync(fd);
+      else synced.catch(() => undefined).finally(() => closeSync(fd));
+    },
   };
 };
 

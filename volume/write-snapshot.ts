@@ -140,9 +140,10 @@ export const writeSnapshot = async (
       packs: [...tree.packs],
     };
     const body = await encodeSnapshot(snapshot, key === null ? undefined : { prefix, key });
+    index.end(tree.packs);
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
-    index.commit(tree.packs);
+    await index.commit();
     clones.sweep();
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
   } catch (error) {

@@ -138,8 +138,9 @@ export const hydrate = async (
     await placer.finish();
     while (pending.length > 0) await record();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
+    index.end(new Map(snapshot.packs));
     await Promise.all([disk.finish(), sleep(SETTLE_MS, null, { signal })]);
-    index.commit(new Map(snapshot.packs));
+    await index.commit();
     sources.discard();
     clones.sweep();
   } catch (error) {
