@@ -15,6 +15,10 @@ import type { EncodedFrame } from "./threads/jobs.ts";
 import { sharedThreads } from "./threads/thread-pool.ts";
 
 export const PACK_BYTES = 16 * 2 ** 20;
+/** A pack is sent when it is full, so that a frame always fits. */
+const PACK_ROOM_BYTES = PACK_BYTES + FRAME_BYTES_MAX + SEAL_BYTES;
+/** Most deltas fit into this, and to get a large one takes longer than to fill a small one. */
+const FIRST_ROOM_BYTES = FRAME_BYTES_MAX + SEAL_BYTES;
 const COMPRESSIONS_MAX = 6;
 const UPLOADS_MAX = 4;
 
@@ -83,7 +87,7 @@ export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal):
   /** Frames take their places in the order they were added, whichever is compressed first. */
   const place = async ({ frame, slab, rawBytes, runs }: FilledFrame, encoding: Encoding) => {
     const encoded = await encoding;
-    pack ??= uploader.takePack();
+    pack ??= uploader.takePack(packs.size === 0);
     frame.pack = packName(epoch, attempt, packs.size);
     frame.offset = packBytes;
     frame.rawBytes = rawBytes;
@@ -94,6 +98,7 @@ export const openPackWriter = (options: PackWriterOptions, signal: AbortSignal):
     frame.storedBytes = stored.length;
     frame.codec = key === null ? encoded.codec : `sealed-${encoded.codec}`;
     frame.digest = key === null ? encoded.digest : sha256(stored);
+    pack = uploader.makeRoom(pack, packBytes, stored.length);
     pack.set(stored, packBytes);
     slabs.giveBack(slab);
     packBytes += stored.length;
@@ -170,6 +175,8 @@ const openSlabs = () => {
 
 const roomOf = (slab: Buffer): Buffer => Buffer.from(slab.buffer, slab.length, slab.length);
 
+const sharedBuffer = (bytes: number): Buffer => Buffer.from(new SharedArrayBuffer(bytes));
+
 /** Packs on their way, and their memory. */
 const openUploader = ({ store, onStored }: PackWriterOptions, signal: AbortSignal) => {
   const uploads = new Set<Promise<void>>();
@@ -185,13 +192,20 @@ const openUploader = ({ store, onStored }: PackWriterOptions, signal: AbortSigna
       bytes,
     );
     await store.put(key, body, { ifAbsent: false, contentMd5 }, signal);
-    free.push(pack);
+    if (pack.length === PACK_ROOM_BYTES) free.push(pack);
     onStored(bytes);
   };
   return {
     check,
-    takePack: (): Buffer =>
-      free.pop() ?? Buffer.from(new SharedArrayBuffer(PACK_BYTES + FRAME_BYTES_MAX + SEAL_BYTES)),
+    takePack: (isFirst: boolean): Buffer =>
+      isFirst ? sharedBuffer(FIRST_ROOM_BYTES) : (free.pop() ?? sharedBuffer(PACK_ROOM_BYTES)),
+    /** The pack, or one with the same `used` bytes that so many more fit into. */
+    makeRoom: (pack: Buffer, used: number, bytes: number): Buffer => {
+      if (used + bytes <= pack.length) return pack;
+      const larger = sharedBuffer(PACK_ROOM_BYTES);
+      larger.set(pack.subarray(0, used));
+      return larger;
+    },
     /** Waits only while too many are on their way. */
     send: async (key: string, { pack, bytes }: { pack: Buffer; bytes: number }): Promise<void> => {
       while (uploads.size >= UPLOADS_MAX) await Promise.race(uploads);
