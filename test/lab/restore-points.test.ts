@@ -140,6 +140,38 @@ test("a clone in another project copies nothing, runs, and outlives its source's
   await cli("verify", other, DATA, "--read-data");
 });
 
+test("sealing that is turned off: what is stored from then on is plain, and older restore points stay readable", async () => {
+  const text = "a-text-that-may-be-seen-later";
+  const project = `${scene.project}-o`;
+  const run = async (node: string) => {
+    const { commit } = await scene.repository.push(
+      { Deliverous: file(`echo ${text} >> /data/notes`, node) },
+      "Off",
+    );
+    await cli("deploy", project, "--commit", commit);
+  };
+  const plainObjects = async () => {
+    const store = await openStore(readConfig(scene.installation.environment).store);
+    let plain = 0;
+    for await (const { key } of store.list(volumePrefix(ProjectId.parse(project), DATA), signal)) {
+      if (Buffer.from((await store.get(key, signal)) ?? []).includes(text)) plain += 1;
+    }
+    return plain;
+  };
+  await cli("project", "add", project, "--repository", scene.repository.url);
+  await cli("key", "init", project);
+  await run("x");
+  const points = JSON.parse(await cli("snapshot", "now", project, "--wait", "--json"));
+  const older = points[0].snapshotId;
+  expect(await plainObjects()).toBe(0);
+  await cli("key", "off", project);
+  await run("y");
+  expect(await plainObjects()).toBeGreaterThan(0);
+  expect(await cli("cat", project, DATA, "notes")).toBe(`${text}\n`);
+  expect(await cli("cat", project, `${DATA}@${older}`, "notes")).toBe(`${text}\n`);
+  await cli("verify", project, DATA, "--read-data");
+});
+
 test("what a sealed project stores can be read with its key alone, before and after a rotation", async () => {
   const secret = "a-secret-that-stands-in-no-object";
   const sealed = `${scene.project}-s`;
