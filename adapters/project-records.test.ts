@@ -25,6 +25,15 @@ const state = (epoch: number): ProjectState => ({
 });
 const open = (store: ObjectStore) =>
   openProjectRecords({ store, nowMs: () => 0, newUuid: randomUUID });
+/** Tells what it has read. */
+const openCounted = (store: ObjectStore) => {
+  const gets: string[] = [];
+  const get: ObjectStore["get"] = (key, ...more) => {
+    gets.push(key);
+    return store.get(key, ...more);
+  };
+  return { reader: open({ ...store, get }), gets };
+};
 const ambiguous = () => new AmbiguousError("no reply", { code: "store-ambiguous" });
 
 test("1: of two writers of the next revision one commits, the other reads the winner's", async () => {
@@ -145,14 +154,7 @@ test("22: a record with a key or a choice of a newer version is refused by name,
 
 test("a reader that is far behind does not read every revision in between", async () => {
   const store = createMemoryObjectStore();
-  const gets: string[] = [];
-  const reader = open({
-    ...store,
-    get: (key, getSignal) => {
-      gets.push(key);
-      return store.get(key, getSignal);
-    },
-  });
+  const { reader, gets } = openCounted(store);
   const writer = open(store);
   let last = await writer.save(project, null, state(0), signal);
   await reader.load(project, signal);
@@ -168,14 +170,7 @@ test("a reader that is far behind does not read every revision in between", asyn
 
 test("a reader that is told of a revision begins there; one that is not there misleads nobody", async () => {
   const store = createMemoryObjectStore();
-  const gets: string[] = [];
-  const reader = open({
-    ...store,
-    get: (key, getSignal) => {
-      gets.push(key);
-      return store.get(key, getSignal);
-    },
-  });
+  const { reader, gets } = openCounted(store);
   const writer = open(store);
   let last = await writer.save(project, null, state(0), signal);
   await reader.load(project, signal);

@@ -4,24 +4,12 @@ import { join } from "node:path";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type NodeDisk, openNodeDisk } from "../adapters/node-disk.ts";
-import {
-  begin,
-  DATA,
-  given,
-  NOW,
-  running,
-  two,
-  until,
-  X,
-} from "../workflows/deploy/given-deploys.ts";
+import { DATA, lostInDrain, X } from "../workflows/deploy/given-deploys.ts";
 import { Epoch, SnapshotId } from "../workflows/ids.ts";
 import type { ProjectState, VolumeState } from "../workflows/record.ts";
 import { keepGivenUp } from "./keep-given-up.ts";
 
 const epoch = (n: number) => Epoch.parse(n);
-const lost = given(until(begin(running, "second", "b", two), "draining"), {
-  ...{ type: "node.lost", node: X, nowMs: NOW },
-});
 
 let root: string;
 let disk: NodeDisk;
@@ -51,7 +39,7 @@ const namesOf = async (state: ProjectState) =>
 
 // It waited there for the volume to move away, as a cache that could be dropped.
 test("29: what a node sealed before it was given up is set aside, though it owns the volume again", async () => {
-  const state = ownedAgain(lost);
+  const state = ownedAgain(lostInDrain);
   makeCopy(state, "sealed", 1);
   makeCopy(state, "live", 7);
   expect(await keep(state)).toBe(true);
@@ -60,7 +48,7 @@ test("29: what a node sealed before it was given up is set aside, though it owns
 });
 
 test("29: what it seals after that is its own", async () => {
-  const state = ownedAgain(lost);
+  const state = ownedAgain(lostInDrain);
   makeCopy(state, "sealed", 7);
   expect(await keep(state)).toBe(false);
   expect(await namesOf(state)).toEqual(["sealed-e7"]);

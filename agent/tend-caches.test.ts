@@ -8,11 +8,10 @@ import { openNodeDisk } from "../adapters/node-disk.ts";
 import {
   begin,
   DATA,
-  given,
+  lostInDrain,
   NOW,
   running,
   two,
-  until,
   X,
 } from "../workflows/deploy/given-deploys.ts";
 import { Epoch, type ProjectId, Revision, SnapshotId } from "../workflows/ids.ts";
@@ -84,9 +83,7 @@ test("a deploy that has begun by then may be staging: nothing goes", async () =>
 });
 
 test("29: a branch that was set aside is told of", async () => {
-  recorded = given(until(begin(running, "second", "b", two), "draining"), {
-    ...{ type: "node.lost", node: X, nowMs: NOW },
-  });
+  recorded = lostInDrain;
   await makeSealed(1);
   tender.tend(recorded, signal);
   await expect.poll(() => told, DEADLINE).toEqual([recorded.project]);

@@ -151,4 +151,8 @@ export const until = (state: ProjectState, phase: string | null): ProjectState =
 export const one = projectOf({ [WEB]: spec("one", X) });
 export const two = projectOf({ [WEB]: spec("two", Y) });
 export const running = until(begin(start, "first", "a", one), null);
+/** x was given up while it was being drained. */
+export const lostInDrain = given(until(begin(running, "second", "b", two), "draining"), {
+  ...{ type: "node.lost", node: X, nowMs: NOW },
+});
 export const FAILURE = { code: "broken", message: "it broke" };

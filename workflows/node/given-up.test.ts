@@ -1,14 +1,11 @@
 import { expect, test } from "vitest";
-import { begin, DATA, given, NOW, running, two, until, X, Y } from "../deploy/given-deploys.ts";
+import { begin, DATA, lostInDrain, running, two, until, X, Y } from "../deploy/given-deploys.ts";
 import { Epoch, SnapshotId } from "../ids.ts";
 import type { VolumeState } from "../record.ts";
 import { isGivenUp } from "./given-up.ts";
 
 const epoch = (n: number) => Epoch.parse(n);
-const lost = given(until(begin(running, "second", "b", two), "draining"), {
-  ...{ type: "node.lost", node: X, nowMs: NOW },
-});
-const volume = lost.volumes[DATA] as VolumeState;
+const volume = lostInDrain.volumes[DATA] as VolumeState;
 const unknown = SnapshotId.parse("never-reported");
 
 // It passed for a cache, and was changed in place for the next deploy to that node.
