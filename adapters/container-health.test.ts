@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:net";
 import { expect, test } from "vitest";
+import { TerminalError } from "../volume/errors.ts";
 import type { Clock } from "./clock.ts";
 import { type HealthRequest, waitHealthy } from "./container-health.ts";
 import type { ContainerView, ExecResult } from "./docker-engine.ts";
@@ -190,4 +191,19 @@ test("without check and ports, one second of running counts; a restart starts it
     view: (ms) => ({ ...VIEW, startedAtMs: ms < 750 ? 5 : 6 }),
   });
   expect(seen).toMatchObject({ health: { healthy: true }, atMs: 1_750 });
+});
+
+// It was told as the engine's "409: container is not running".
+test("a container that ends under its health check says how it ended, and its last lines", async () => {
+  let asked = false;
+  const { health } = await probe({
+    spec: { ports: [], healthcheck: CHECK },
+    view: () => (asked ? { ...VIEW, state: "exited", exitCode: 3 } : VIEW),
+    exec: () => {
+      asked = true;
+      throw new TerminalError("exec in web: it is not running", { code: "docker-conflict" });
+    },
+  });
+  const reason = "the container ended with code 3\nlast of 20";
+  expect(health).toEqual({ healthy: false, reason });
 });

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import type { ContainerSpec, Healthcheck } from "../workflows/container-spec.ts";
 import type { Clock } from "./clock.ts";
 import type { ContainerView, DockerEngine } from "./docker-engine.ts";
+import { isRefusal } from "./docker-errors.ts";
 
 export type Health =
   | { readonly healthy: true; readonly atMs: number }
@@ -117,12 +118,19 @@ const commandProbe = ({ engine, name }: HealthRequest, check: Healthcheck): Prob
   const command = kind === "CMD-SHELL" ? ["/bin/sh", "-c", ...rest] : rest;
   return async (_view, signal) => {
     const { timeoutMs } = check;
-    const result = await engine.exec({ name, command, timeoutMs }, signal);
+    const result = await engine.exec({ name, command, timeoutMs }, signal).catch(ifEnded);
+    if (result === null) return "it ended while its health check ran";
     if (result.isTimedOut) return `the health check took longer than ${timeoutMs} ms`;
     if (result.exitCode === 0) return null;
     const said = result.output.trim().slice(0, OUTPUT_CHARS_MAX);
     return `the health check ended with code ${result.exitCode}${said === "" ? "" : `: ${said}`}`;
   };
+};
+
+/** Null: there is nothing to run a command in any more; how it ended is seen at the next look. */
+const ifEnded = (error: unknown): null => {
+  if (isRefusal(error, "docker-conflict") || isRefusal(error, "docker-not-found")) return null;
+  throw error;
 };
 
 const steadyProbe = (clock: Clock): Probe => {
