@@ -153,6 +153,7 @@ const placeGroups = (input: PlanInput, movers: readonly ContainerName[]): Placed
       constraints: input.state.settings.constraints,
       target: input.request.target,
       avoid: input.request.avoid ?? [],
+      isAfterLoss: input.request.trigger === "failover",
       portsKept,
       memoryFreed,
       nowMs: input.nowMs,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ContainerSpec } from "../container-spec.ts";
-import { NodeId, ProjectId } from "../ids.ts";
+import { NodeId, ProjectId, VolumeName } from "../ids.ts";
 import { chooseNode, type PlacementRequest } from "./choose-node.ts";
 import { NodeStatus } from "./node-status.ts";
 
@@ -29,4 +29,22 @@ test("memory that others reserve is not there; what the deploy itself frees is",
   expect(place(2 * GIB, new Map([[x, GIB]]))).toBe("placed");
   expect(place(GIB, new Map([[x, -1]]))).toBe("unplaceable");
   expect(place(undefined, new Map())).toBe("placed");
+});
+
+// Of several nodes lost at once the first one's volumes were given to the next dead one.
+test("after a loss a node that was just heard of comes before a silent one with a warm copy", () => {
+  const project = ProjectId.parse("shop");
+  const volume = { name: VolumeName.parse("data"), owner: null, bytes: 1 };
+  const warm = [{ project, volume: volume.name, epoch: 1, snapshotId: null, bytes: 1 }];
+  const silent = NodeStatus.parse({ ...status, warm });
+  const heard = NodeStatus.parse({ ...status, node: "y", atMs: 30_000 });
+  const choose = (nodes: readonly NodeStatus[], isAfterLoss: boolean) =>
+    chooseNode(nodes, {
+      ...{ project, containers: [container(undefined)], volumes: [volume], allowed: [] },
+      ...{ constraints: [], target: undefined, portsKept: new Map(), memoryFreed: new Map() },
+      ...{ nowMs: 30_000, isAfterLoss },
+    });
+  expect(choose([silent, heard], true)).toMatchObject({ node: "y" });
+  expect(choose([silent, heard], false)).toMatchObject({ node: "x" });
+  expect(choose([silent], true)).toMatchObject({ node: "x" });
 });

@@ -5,6 +5,8 @@ import type { NodeStatus } from "./node-status.ts";
 
 /** A heartbeat older than this says nothing about the node's present. */
 export const HEARTBEAT_STALE_MS = 60_000;
+/** Two heartbeats are missing: after a loss such a node may be lost as well. */
+const HEARTBEAT_LATE_MS = 25_000;
 
 export interface PlacedVolume {
   readonly name: VolumeName;
@@ -27,6 +29,8 @@ export interface PlacementRequest {
   readonly target: NodeId | undefined;
   /** Nodes that are lost or being drained. */
   readonly avoid?: readonly NodeId[];
+  /** A node was lost, seldom alone: one that was just heard of comes first, whatever others hold. */
+  readonly isAfterLoss?: boolean;
   /** Host ports of the project's containers that stay where they are, per node. */
   readonly portsKept: ReadonlyMap<NodeId, ReadonlySet<number>>;
   /**
@@ -138,7 +142,10 @@ const compareNodes = (a: NodeStatus, b: NodeStatus, request: PlacementRequest): 
     sizeOf(request.volumes.filter(({ name }) => isWarm(n, request.project, name)));
   const fresh = (n: NodeStatus) =>
     sizeOf(request.volumes.filter((v) => isFresh(n, request.project, v)));
+  const late = (n: NodeStatus) =>
+    Number(request.isAfterLoss === true && request.nowMs - n.atMs > HEARTBEAT_LATE_MS);
   return (
+    late(a) - late(b) ||
     owned(b) - owned(a) ||
     standby(b) - standby(a) ||
     warm(b) - warm(a) ||
