@@ -99,6 +99,12 @@ export const createIndex = (
 ): IndexWriter => {
   const fd = openSync(draft, "w", 0o600);
   let synced: Promise<void> | null = null;
+  let isOpen = true;
+  const close = (): void => {
+    // Once: what fails after the commit abandons too, and the number may be another file's by then.
+    if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
   const write = (kind: number, json: Buffer, notes: readonly Buffer[]): void => {
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
     header.writeUInt8(kind, 0);
@@ -125,12 +131,12 @@ export const createIndex = (
     },
     commit: async () => {
       await synced;
-      closeSync(fd);
+      close();
       renameSync(draft, file);
     },
     abandon: () => {
-      if (synced === null) closeSync(fd);
-      else synced.catch(() => undefined).finally(() => closeSync(fd));
+      if (synced === null) close();
+      else synced.catch(() => undefined).finally(close);
     },
   };
 };
