@@ -12,12 +12,9 @@ import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
-  type FilterRuleName,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
-  type NotificationConfiguration,
-  PutBucketNotificationConfigurationCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
@@ -26,7 +23,8 @@ import {
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { contentMd5 } from "../volume/digest.ts";
 import { RetryableError } from "../volume/errors.ts";
-import { isAbsent, translateS3Error } from "./s3-errors.ts";
+import { replaceNotification, type UploadNotification } from "./bucket-notification.ts";
+import { isAbsent, translateBucketError } from "./s3-errors.ts";
 
 export interface S3BucketOptions {
   readonly endpoint: string;
@@ -47,12 +45,6 @@ export interface ObjectNotes {
   readonly contentType: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
-
-export type UploadNotification =
-  /** To a topic of Ceph's gateway, of keys that match a regular expression. */
-  | { readonly kind: "topic"; readonly id: string; readonly topic: string; readonly keys: string }
-  /** To a queue of AWS by its ARN, of all keys: S3 there can't leave any out. */
-  | { readonly kind: "queue"; readonly id: string; readonly queue: string };
 
 export interface S3Bucket {
   readonly name: string;
@@ -122,7 +114,7 @@ const translated = async <T>(what: string, call: Promise<T>): Promise<T> => {
   try {
     return await call;
   } catch (error) {
-    throw translateS3Error(what, error);
+    throw translateBucketError(what, error);
   }
 };
 
@@ -140,12 +132,8 @@ const administer = (
   Bucket: string,
 ): Pick<S3Bucket, "create" | "setPolicy" | "setNotification"> => ({
   setNotification: async (notification, abortSignal) => {
-    const NotificationConfiguration = notification === null ? {} : configure(notification);
-    const command = new PutBucketNotificationConfigurationCommand({
-      Bucket,
-      NotificationConfiguration,
-    });
-    await translated(`notifications of ${Bucket}`, client.send(command, { abortSignal }));
+    const done = replaceNotification(client, Bucket, notification, abortSignal);
+    await translated(`notifications of ${Bucket}`, done);
   },
   create: async (location, abortSignal) => {
     const place = { LocationConstraint: location as BucketLocationConstraint };
@@ -221,17 +209,6 @@ const read = (
   list: (prefix, signal) => listAll(client, Bucket, prefix, signal),
 });
 
-/** `regex` is Ceph's own word beside S3's `prefix` and `suffix`. */
-const configure = (notification: UploadNotification): NotificationConfiguration => {
-  const told = { Id: notification.id, Events: ["s3:ObjectCreated:*" as const] };
-  if (notification.kind === "queue") {
-    return { QueueConfigurations: [{ ...told, QueueArn: notification.queue }] };
-  }
-  const { topic, keys } = notification;
-  const FilterRules = [{ Name: "regex" as FilterRuleName, Value: keys }];
-  return { TopicConfigurations: [{ ...told, TopicArn: topic, Filter: { Key: { FilterRules } } }] };
-};
-
 const ifOwn = (error: unknown): void => {
   if ((error as { name?: string }).name !== "BucketAlreadyOwnedByYou") throw error;
 };
@@ -262,7 +239,7 @@ async function* listAll(
       ...(token !== undefined && { ContinuationToken: token }),
     });
     const page = await client.send(command, { abortSignal }).catch((error: unknown) => {
-      throw translateS3Error(`LIST ${Prefix} in ${Bucket}`, error);
+      throw translateBucketError(`LIST ${Prefix} in ${Bucket}`, error);
     });
     for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
       if (Key !== undefined) yield toObject(Key, Size, ETag, LastModified);

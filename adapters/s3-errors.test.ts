@@ -1,7 +1,7 @@
 /** Which failures of the store may pass by themselves. */
 import { expect, test } from "vitest";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
-import { translateS3Error } from "./s3-errors.ts";
+import { translateBucketError, translateS3Error } from "./s3-errors.ts";
 
 const failure = (fields: Readonly<Record<string, unknown>>): Error =>
   Object.assign(new Error("it failed"), fields);
@@ -28,5 +28,16 @@ test("a bucket that is not there is a wrong setting, named with its remedy", () 
     message: "store: GET a: NoSuchBucket",
     code: "config-bucket",
     hint: expect.stringContaining("BAGAGE_STORE"),
+  });
+});
+
+/** An import from a bucket of a wrong name once told to mend BAGAGE_STORE. */
+test("a user's bucket that is not there is no wrong setting", () => {
+  const fields = { name: "NoSuchBucket", $metadata: { httpStatusCode: 404 } };
+  const error = translateBucketError("LIST old/ in elsewhere", Object.assign(new Error(), fields));
+  expect(error).toMatchObject({
+    message: "store: LIST old/ in elsewhere: there is no such bucket",
+    code: "unknown-bucket",
+    hint: expect.not.stringContaining("BAGAGE_STORE"),
   });
 });

@@ -52,6 +52,16 @@ export const isRetryable = (error: unknown): boolean => {
   );
 };
 
+/** Of a bucket that a user named or owns, which no setting names. */
+export const translateBucketError = (what: string, cause: unknown): Error => {
+  if ((cause as ProviderError).name !== "NoSuchBucket") return translateS3Error(what, cause);
+  return new TerminalError(`store: ${what}: there is no such bucket`, {
+    code: "unknown-bucket",
+    hint: "check the bucket's name; one that a project lost: bagage s3 enable PROJECT",
+    cause,
+  });
+};
+
 export const translateS3Error = (what: string, cause: unknown): Error => {
   if (cause instanceof BagageError) return cause;
   const { name, message } = cause as ProviderError;

@@ -57,6 +57,7 @@ const NOT_FOUND = new Set([
   "unknown-branch",
   "unknown-subscriber",
   "unknown-token",
+  "unknown-bucket",
   "no-space",
   "nothing-to-cancel",
 ]);

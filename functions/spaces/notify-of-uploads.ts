@@ -1,6 +1,6 @@
 /** Has the store tell of a project's uploads, at an address that only the store knows. */
 import { randomBytes } from "node:crypto";
-import type { UploadNotification } from "../../adapters/s3-bucket.ts";
+import type { UploadNotification } from "../../adapters/bucket-notification.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { ProjectId } from "../../workflows/ids.ts";
 import { OBJECT_EVENTS_PATH } from "../receive-object-events/receive-object-events.ts";
