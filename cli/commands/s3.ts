@@ -165,8 +165,8 @@ const quotaCommand: CommandModule<object, QuotaArguments> = {
   builder: (yargs) =>
     yargs
       .positional("project", project)
-      .option("bytes", { type: "string", default: "none", describe: "100g, or none" })
-      .option("objects", { type: "string", default: "none", describe: "a count, or none" })
+      .option("bytes", { type: "string", demandOption: true, describe: "100g, or none" })
+      .option("objects", { type: "string", demandOption: true, describe: "a count, or none" })
       .option("json", json),
   handler: async (args) => {
     const { spaces, signal, loadProject } = await openContext();
@@ -235,10 +235,11 @@ const publishCommand: CommandModule<object, PublishArguments> = {
     if (refusal !== null) throw new TerminalError(refusal.message, refusal);
     const { target, snapshotId } = state.volumes[volume]?.publication ?? UNPUBLISHED;
     const head = state.volumes[volume]?.head?.id ?? null;
-    const isDone = head === snapshotId;
-    write(args.json, { head, published: snapshotId, publishing: target }, [
-      isDone ? `volume ${volume} is published: ${head}` : `publishing ${head ?? "nothing yet"}`,
-    ]);
+    const text =
+      head === null
+        ? `volume ${volume} has no snapshot yet: it is published after the first`
+        : `${head === snapshotId ? `volume ${volume} is published:` : "publishing"} ${head}`;
+    write(args.json, { head, published: snapshotId, publishing: target }, [text]);
   },
 };
 
