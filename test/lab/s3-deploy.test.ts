@@ -8,6 +8,7 @@ import { join } from "node:path";
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  GetBucketNotificationConfigurationCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   PutBucketPolicyCommand,
@@ -226,6 +227,14 @@ test("an upload is told to the project's subscribers, and by nobody but the gate
   expect(readFileSync(scene.installation.logFile("serve"), "utf8")).not.toContain(
     space?.notificationToken,
   );
+  const ended = await cli("s3", "notify", NAME, "--off");
+  expect(ended.code, ended.stderr).toBe(0);
+  const owner = connectUser(requireStore(lab), {
+    accessKeyId: environment["BAGAGE_PUBLISHER_ACCESS_KEY"] ?? "",
+    secretAccessKey: environment["BAGAGE_PUBLISHER_SECRET_KEY"] ?? "",
+  });
+  const left = await owner.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }));
+  expect(left.TopicConfigurations ?? []).toEqual([]);
 });
 
 test("52: a node's key writes no record, deletes no data, and reads no webhook's secret", async () => {
