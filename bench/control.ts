@@ -89,8 +89,8 @@ const measure = async (
     work: () => Promise<Wave>,
   ): Promise<Measured> => {
     const done = { ...(await work()), projects, serves: serving, deploys: kind };
-    const { elapsedMs, p50Ms, p99Ms } = done;
-    log(`${projects} ${kind}, ${serving} serve: ${JSON.stringify({ elapsedMs, p50Ms, p99Ms })}`);
+    const { counts: _, ...times } = done;
+    log(`${projects} ${kind}, ${serving} serve: ${JSON.stringify(times)}`);
     return done;
   };
   let serving = 1;
