@@ -48,14 +48,22 @@ const log = createLogger({ level: "warn", name: "nodes" });
 const tell = (message: FleetMessage): void => void process.send?.(message);
 const counts: Record<"nodes" | "engine" | "queues", Counts> = { nodes: {}, engine: {}, queues: {} };
 
-const opened = await openStore(config.store);
-const store = meterStore(opened, ({ operation }) => count(counts.nodes, operation));
-const engineStore = meterStore(opened, ({ operation }) => count(counts.engine, operation));
 const { endpoint, region, credentials } = config.sqs;
 
 const nameQueue = nameQueues(config.sqs.queuePrefix);
 
-/** One for each node, as if it were a process of its own: a client's sockets are few. */
+/**
+ * One of each for each node, as if it were a process of its own. With one store for all of them
+ * hundreds of requests waited for its 32 sockets, and heartbeats among them.
+ */
+const connectStore = async () => {
+  const opened = await openStore(config.store);
+  return {
+    store: meterStore(opened, ({ operation }) => count(counts.nodes, operation)),
+    engineStore: meterStore(opened, ({ operation }) => count(counts.engine, operation)),
+  };
+};
+
 const connect = () =>
   connectSqs({
     region,
@@ -90,8 +98,12 @@ const takeDataMs = (project: string): number => {
   return sumMs;
 };
 
-/** A real node's engine has a machine for itself; all at once would only wait for each other's threads. */
-const turns = pLimit(2);
+/**
+ * A real node's engine has a machine for itself. With a volume of one file it computes for a few
+ * milliseconds and waits for the store for tens of them: with few turns those are measured. All at
+ * once would wait for each other's threads.
+ */
+const turns = pLimit(16);
 
 const engineOf = (engine: ObjectStore): VolumeEngine => ({
   writeSnapshot: ({ onProgress: _, ...request }, either) =>
@@ -139,6 +151,7 @@ const runNode = async (name: string): Promise<void> => {
     { client, queue: nameQueue(CONTROL_QUEUE), create: true },
     signal,
   );
+  const { store, engineStore } = await connectStore();
   const node = NodeId.parse(name);
   const place = join(root, name);
   mkdirSync(place, { recursive: true });
