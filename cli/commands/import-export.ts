@@ -45,7 +45,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
   handler: async (args) => {
     const context = await openContext();
     const { spaces, signal } = context;
-    const { project } = await context.loadProject(args.project);
+    const { project, state } = await context.loadProject(args.project);
     const volume = VolumeName.parse(args.volume);
     const space = await requireSpace(spaces, project, signal);
     const bucket = spaces.openWith(space);
@@ -53,7 +53,11 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       bucket.close,
     );
     const skipped = done.skipped === 0 ? "" : `, ${done.skipped} links and other things left out`;
-    const next = args.take ? "" : `take them in now: bagage inbox take ${project} ${volume}\n`;
+    const now =
+      state.volumes[volume] === undefined
+        ? `${project} has no volume ${volume} yet: the deploy that brings one takes them in`
+        : `take them in now: bagage inbox take ${project} ${volume}`;
+    const next = args.take ? "" : `${now}\n`;
     process.stdout.write(
       args.json
         ? `${JSON.stringify(done)}\n`

@@ -1,6 +1,7 @@
 import type { CommandModule } from "yargs";
 import { whyNoPath } from "../../adapters/place-file.ts";
 import type { BucketObject } from "../../adapters/s3-bucket.ts";
+import { readTaken, nameOf as versionOf } from "../../functions/bring-in/taken.ts";
 import { requireSpace } from "../../functions/spaces/space.ts";
 import { inboxPrefix } from "../../functions/spaces/space-names.ts";
 import { TerminalError } from "../../volume/errors.ts";
@@ -27,22 +28,26 @@ interface Inbox {
   readonly objects: readonly BucketObject[];
 }
 
-/** Throws where the volume can have none. */
+/** What is not in the volume yet; throws where the volume can have none. */
 export const readInbox = async (context: Context, args: Arguments): Promise<Inbox> => {
-  const { spaces, signal, loadProject } = context;
+  const { control, spaces, signal, loadProject } = context;
   const { state, project } = await loadProject(args.project);
   const name = VolumeName.parse(args.volume);
-  if (state.volumes[name] === undefined) {
+  const held = state.volumes[name];
+  if (held === undefined) {
     throw new TerminalError(`project ${project} has no volume ${name}`, {
       code: "unknown-volume",
       hint: `bagage volumes ${project}`,
     });
   }
+  const taken = await readTaken(control.store, project, name, held.epoch, signal);
+  const had = new Set(taken?.objects.map(versionOf));
   const bucket = spaces.openWith(await requireSpace(spaces, project, signal));
   const objects: BucketObject[] = [];
   try {
     for await (const object of bucket.list(inboxPrefix(name), signal)) {
-      if (!object.key.endsWith("/")) objects.push(object);
+      // Until a restore point has it, what was taken stays there.
+      if (!object.key.endsWith("/") && !had.has(versionOf(object))) objects.push(object);
     }
   } finally {
     bucket.close();

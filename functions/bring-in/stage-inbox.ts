@@ -8,15 +8,13 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { whyNoPath } from "../../adapters/place-file.ts";
 import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
-import { takenKey } from "../../adapters/store-keys.ts";
 import { sha256 } from "../../volume/digest.ts";
 import type { Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
-import { readJsonObject } from "../json-object.ts";
 import type { NodePorts, OnVolumeProgress } from "../node-ports.ts";
 import { inboxPrefix } from "../spaces/space-names.ts";
 import { DISK_RESERVE_BYTES } from "../volume-copies.ts";
 import { mtimeOf } from "./place-objects.ts";
-import { nameOf, Taken } from "./taken.ts";
+import { nameOf, readTaken } from "./taken.ts";
 
 export interface StageInboxRequest {
   readonly project: ProjectId;
@@ -66,8 +64,7 @@ const findWanted = async (
   { project, volume, epoch, bucket }: StageInboxRequest,
   signal: AbortSignal,
 ): Promise<BucketObject[]> => {
-  const key = epoch === null ? null : takenKey(project, volume, epoch);
-  const note = key === null ? null : await readJsonObject(ports.store, key, Taken, signal);
+  const note = await readTaken(ports.store, project, volume, epoch, signal);
   const had = new Set(note?.objects.map(nameOf));
   const prefix = inboxPrefix(volume);
   const wanted: BucketObject[] = [];

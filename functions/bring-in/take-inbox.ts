@@ -9,11 +9,11 @@ import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
 import { takenKey } from "../../adapters/store-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
-import { encodeJson, readJsonObject } from "../json-object.ts";
+import { encodeJson } from "../json-object.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { inboxPrefix } from "../spaces/space-names.ts";
 import { stagedPath } from "./stage-inbox.ts";
-import { nameOf, Taken, type TakenObject } from "./taken.ts";
+import { nameOf, readTaken, type Taken, type TakenObject } from "./taken.ts";
 
 export interface InboxRequest {
   readonly project: ProjectId;
@@ -38,7 +38,7 @@ export const takeInbox = async (
   signal: AbortSignal,
 ): Promise<Taken> => {
   const { project, volume, epoch, base } = request;
-  const before = await readNote(ports, project, volume, base, signal);
+  const before = await readTaken(ports.store, project, volume, base, signal);
   const taken: Taken = { objects: [], refused: [] };
   const placed: BucketObject[] = [];
   let left = 0;
@@ -80,21 +80,12 @@ export const carryNote = async (
   { project, volume, epoch, base }: Omit<InboxRequest, "directory" | "bucket">,
   signal: AbortSignal,
 ): Promise<void> => {
-  const before = await readNote(ports, project, volume, base, signal);
+  const before = await readTaken(ports.store, project, volume, base, signal);
   if (before === null) return;
   const objects = before.objects.map((object) => ({ ...object, isStored: true }));
   const carried: Taken = { objects, refused: [] };
   await ports.store.put(takenKey(project, volume, epoch), encodeJson(carried), {}, signal);
 };
-
-const readNote = async (
-  { store }: TakePorts,
-  project: ProjectId,
-  volume: VolumeName,
-  epoch: Epoch | null,
-  signal: AbortSignal,
-): Promise<Taken | null> =>
-  epoch === null ? null : readJsonObject(store, takenKey(project, volume, epoch), Taken, signal);
 
 const placeOne = async (
   { disk }: TakePorts,

@@ -1,5 +1,9 @@
 /** What of a volume's inbox is in its data, as of one epoch: noted before a container could change it. */
 import * as z from "zod";
+import { takenKey } from "../../adapters/store-keys.ts";
+import type { ObjectStore } from "../../volume/object-store.ts";
+import type { Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
+import { readJsonObject } from "../json-object.ts";
 
 const TakenObject = z.strictObject({
   key: z.string(),
@@ -23,3 +27,13 @@ export const nameOf = ({
   modifiedAtMs,
 }: Pick<TakenObject, "key" | "etag" | "modifiedAtMs">): string =>
   JSON.stringify([key, etag, modifiedAtMs]);
+
+/** Null: nothing was noted, or there is no such epoch. */
+export const readTaken = async (
+  store: ObjectStore,
+  project: ProjectId,
+  volume: VolumeName,
+  epoch: Epoch | null,
+  signal: AbortSignal,
+): Promise<Taken | null> =>
+  epoch === null ? null : readJsonObject(store, takenKey(project, volume, epoch), Taken, signal);

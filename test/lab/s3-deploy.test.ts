@@ -164,6 +164,12 @@ test("files are imported into the inbox, and a restore point is exported to any 
   const imported = await cli("import", NAME, "mes_data", files, "--json");
   expect(JSON.parse(imported.stdout), imported.stderr).toMatchObject({ files: 1, skipped: 0 });
   expect(await read("inbox/mes_data/sub/imported.txt")).toBe("imported");
+  const early = await cli("import", NAME, "not_yet", files);
+  expect(early.stdout).toContain(`${NAME} has no volume not_yet yet`);
+  const elsewhere = await cli("import", NAME, "mes_data", "s3://bagage-no-such-bucket/x");
+  expect(elsewhere.code, elsewhere.stderr).toBe(3);
+  // It would end the limit that was not named.
+  expect((await cli("s3", "quota", NAME, "--objects", "5")).code).toBe(2);
   const copied = await cli("import", NAME, "mes_data", `s3://${bucket}/seed/deep`, "--json");
   expect(JSON.parse(copied.stdout), copied.stderr).toMatchObject({ files: 1 });
   const listed = await cli("inbox", "list", NAME, "mes_data", "--json");
@@ -171,12 +177,14 @@ test("files are imported into the inbox, and a restore point is exported to any 
     "../escape.txt",
     "er.txt",
     "sub/imported.txt",
-    "two.txt",
   ]);
   const taken = await cli("inbox", "take", NAME, "mes_data", "--json");
   expect(JSON.parse(taken.stdout), taken.stderr).toMatchObject({ result: "deployed" });
   expect(readFileSync(join(dataOn(1), "sub", "imported.txt"), "utf8")).toBe("imported");
   expect(readFileSync(join(dataOn(1), "er.txt"), "utf8")).toBe("deeper");
+  // What was taken is in the bucket still; nothing is stopped for it once more.
+  const again = await cli("inbox", "take", NAME, "mes_data", "--json");
+  expect([again.code, again.stdout]).toEqual([0, "null\n"]);
   const brought = join(directory, "brought");
   const whole = await cli("export", NAME, "mes_data", brought);
   expect(whole.code, whole.stderr).toBe(0);
