@@ -27,8 +27,8 @@ export interface DaemonSpec {
 }
 
 const LOG_TAIL_LINES = 25;
-/** A killed process is gone as soon as the kernel has closed its files. */
-const END_TIMEOUT_MS = 20_000;
+/** A killed process is gone when the kernel has closed its files, which a busy disk keeps waiting. */
+const END_TIMEOUT_MS = 120_000;
 
 /** Starts the program; it runs, but it need not be ready. */
 export const startDaemon = (spec: DaemonSpec): ProcessIdentity => {
