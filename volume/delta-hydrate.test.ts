@@ -8,8 +8,11 @@ import type { ObjectStore } from "./object-store.ts";
 const SMALL = 1_000;
 const LARGE = 8_000;
 const FILES_PER_DIRECTORY = 500;
-/** The root's segment and the changed file's are two only in a large tree; where they end is chance. */
-const SEGMENTS_MORE = 1;
+/**
+ * Of the some ten segments of a large tree, those of the root, of the changed file and of what lies where
+ * one of them ends now: where they end is chance. A small tree has one or two in all.
+ */
+const SEGMENTS_MORE = 3;
 const SEGMENT_SHARE_MAX = 4;
 
 const openCounter = () => {
