@@ -101,7 +101,8 @@ const said = async <K extends FleetMessage["kind"]>(child: ChildProcess, kind: K
 /** What a `serve` has counted, from where an operator's Prometheus has it. */
 const scrape = async (installation: Installation, name: string) => {
   const log = readFileSync(installation.logFile(name), "utf8");
-  const url = log.match(/"url":"([^"]+)"[^\n]*"serve\.listening"/)?.[1];
+  // One that was started again listens elsewhere.
+  const url = [...log.matchAll(/"url":"([^"]+)"[^\n]*"serve\.listening"/g)].at(-1)?.[1];
   if (url === undefined) throw new Error(`${name} does not say where it listens`);
   const text = await waitUntil(
     async () => await (await fetch(new URL("/metrics", url))).text(),
