@@ -5,6 +5,7 @@
  */
 import { type EndContainersPorts, endContainers } from "../adapters/end-containers.ts";
 import { type GuardOrders, readGuardOrders } from "../adapters/guard-file.ts";
+import { allEnded } from "../volume/all-ended.ts";
 
 export interface GuardPorts extends EndContainersPorts {
   readonly root: string;
@@ -45,11 +46,7 @@ const strike = async (
     ports.say("guard.stops", { session, containers: alive.map(({ name }) => name) });
   }
   // Neither waits for the other, and what keeps one from its end must not keep the other from it.
-  const done = await Promise.allSettled([
-    endContainers(alive, ports, signal),
-    endStuckAgent(ports, orders, signal),
-  ]);
-  for (const one of done) if (one.status === "rejected") throw one.reason;
+  await allEnded([endContainers(alive, ports, signal), endStuckAgent(ports, orders, signal)]);
 };
 
 const endStuckAgent = async (

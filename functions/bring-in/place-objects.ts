@@ -2,6 +2,7 @@
 import { addAbortSignal } from "node:stream";
 import { placeFile, whyNoPath } from "../../adapters/place-file.ts";
 import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { DISK_RESERVE_BYTES } from "../volume-copies.ts";
 
@@ -31,8 +32,7 @@ export const placeObjects = async (request: PlaceRequest, signal: AbortSignal): 
       await placeOne(request, next.value, signal);
     }
   };
-  const workers = await Promise.allSettled(Array.from({ length: PLACED_AT_ONCE }, work));
-  for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  await allEnded(Array.from({ length: PLACED_AT_ONCE }, work));
 };
 
 const placeOne = async (

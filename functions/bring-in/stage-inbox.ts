@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { whyNoPath } from "../../adapters/place-file.ts";
 import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import { sha256 } from "../../volume/digest.ts";
 import type { Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import type { NodePorts, OnVolumeProgress } from "../node-ports.ts";
@@ -109,8 +110,7 @@ const fetchAll = async (
       onProgress({ doneBytes, totalBytes, transferredBytes: doneBytes });
     }
   };
-  const workers = await Promise.allSettled(Array.from({ length: FETCHED_AT_ONCE }, work));
-  for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  await allEnded(Array.from({ length: FETCHED_AT_ONCE }, work));
   await syncDirectory(inbox);
 };
 

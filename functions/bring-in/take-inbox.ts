@@ -7,6 +7,7 @@ import { access } from "node:fs/promises";
 import { linkFile, syncPlaces, whyNoPath } from "../../adapters/place-file.ts";
 import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
 import { takenKey } from "../../adapters/store-keys.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { Epoch, ProjectId, VolumeName } from "../../workflows/ids.ts";
 import { encodeJson } from "../json-object.ts";
@@ -128,8 +129,7 @@ const forEach = async (
       if (!next.value.key.endsWith("/")) await work(next.value);
     }
   };
-  const runs = await Promise.allSettled(Array.from({ length: LINKED_AT_ONCE }, run));
-  for (const one of runs) if (one.status === "rejected") throw one.reason;
+  await allEnded(Array.from({ length: LINKED_AT_ONCE }, run));
 };
 
 const pathOf = (volume: VolumeName, key: string): string => key.slice(inboxPrefix(volume).length);

@@ -1,6 +1,7 @@
 /** Writes files of a snapshot as objects: small ones read together, large ones part by part. */
 import mime from "mime";
 import type { ObjectNotes, S3Bucket } from "../../adapters/s3-bucket.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import type { FileEntry } from "../../volume/entry.ts";
 import type { FrameSource } from "../../volume/hydrate/fetch-frames.ts";
 import { readContent } from "../../volume/read-content.ts";
@@ -40,8 +41,7 @@ export const writeFiles = async (
       await bucket.put(key, content, notesOf(key, file), signal);
     }
   };
-  const workers = await Promise.allSettled(Array.from({ length: PUTS_AT_ONCE }, put));
-  for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  await allEnded(Array.from({ length: PUTS_AT_ONCE }, put));
   for (const { key, file } of files.filter(({ file }) => file.size > SMALL_BYTES_MAX)) {
     const parts = inParts(readContent(source, file, signal), partBytesOf(file.size));
     await bucket.putParts(key, parts, notesOf(key, file), signal);

@@ -4,6 +4,7 @@
  */
 import mime from "mime";
 import type { BucketObject, S3Bucket } from "../../adapters/s3-bucket.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { inParts, PART_BYTES_MIN, partBytesOf } from "./in-parts.ts";
 
@@ -40,8 +41,7 @@ export const copyObjects = async (
       onProgress({ files, bytes });
     }
   };
-  const workers = await Promise.allSettled(Array.from({ length: COPIED_AT_ONCE }, work));
-  for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  await allEnded(Array.from({ length: COPIED_AT_ONCE }, work));
   if (files > 0) return { files, bytes, skipped };
   throw new TerminalError(`s3://${from.name}/${fromPrefix} has no objects`, { code: "usage" });
 };

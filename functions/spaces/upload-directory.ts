@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import mime from "mime";
 import type { ObjectNotes, S3Bucket } from "../../adapters/s3-bucket.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import { inParts, PART_BYTES_MIN, partBytesOf } from "./in-parts.ts";
 
 const UPLOADED_AT_ONCE = 8;
@@ -32,8 +33,7 @@ export const uploadDirectory = async (
       onProgress({ files, bytes });
     }
   };
-  const workers = await Promise.allSettled(Array.from({ length: UPLOADED_AT_ONCE }, work));
-  for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  await allEnded(Array.from({ length: UPLOADED_AT_ONCE }, work));
   return { files, bytes, skipped };
 };
 

@@ -1,5 +1,6 @@
 /** Fetches the frames that a batch of files needs: neighbours in one request, several at once. */
 import pLimit, { type LimitFunction } from "p-limit";
+import { allEnded } from "../all-ended.ts";
 import type { Frame } from "../entry.ts";
 import { RetryableError, TerminalError } from "../errors.ts";
 import { decodeFrame, FRAME_BYTES_MAX } from "../frame.ts";
@@ -83,9 +84,7 @@ export const fetchRanges = async (
       throw error;
     }),
   );
-  for (const one of await Promise.allSettled(fetching)) {
-    if (one.status === "rejected") throw one.reason;
-  }
+  await allEnded(fetching);
   return { fetchedBytes };
 };
 
