@@ -60,7 +60,7 @@ export const createNodeAgent = (
     const state = await reconcileProject(ports, { project, hinted }, signal);
     if (state === null) return;
     keeper.note(state);
-    if (state.deploy === null) caches.tend(state, signal);
+    if (state.deploy === null) void caches.tend(state, signal);
     for (const { deployId, step } of assignNode(state, ports.node).steps) {
       // Not awaited: a step may take hours, and reports by itself.
       perform(stepMessage(project, deployId, step)).catch((error: unknown) =>

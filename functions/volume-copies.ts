@@ -4,8 +4,9 @@ import { volumePrefix } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { DataKeys } from "../volume/sealing.ts";
 import { readSnapshot } from "../volume/snapshot.ts";
-import type { ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
+import type { NodeId, ProjectId, SnapshotId, VolumeName } from "../workflows/ids.ts";
 import type { VolumeOrder } from "../workflows/node/assignment.ts";
+import { isGivenUp } from "../workflows/node/given-up.ts";
 import { findOwnCopy } from "../workflows/node/own-copy.ts";
 import type { HydrateSummary, ProjectState, VolumeState } from "../workflows/record.ts";
 import { elapsedMs } from "./elapsed-ms.ts";
@@ -163,6 +164,16 @@ const readBytes = async (
   if (snapshot !== null) return snapshot.bytes;
   throw new TerminalError(`the store has no snapshot ${snapshotId}`, { code: "snapshot-missing" });
 };
+
+/** Whether the node alone has what is in it: see `isGivenUp`. */
+export const isGivenUpCopy = ({ epoch, marker }: Copy, volume: VolumeState, node: NodeId) =>
+  isGivenUp({ epoch, snapshotId: marker?.snapshotId ?? null }, volume, node);
+
+/** The copies that a node has from before the volume's epoch of now, and may change in place. */
+export const olderCaches =
+  (volume: VolumeState, node: NodeId): StageTarget["isCache"] =>
+  (copy) =>
+    copy.epoch < volume.epoch && !isGivenUpCopy(copy, volume, node);
 
 /** As the record has it; undefined: it has only the snapshot's name. */
 export const knownBytes = (

@@ -8,7 +8,6 @@ import { TerminalError } from "../../volume/errors.ts";
 import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";
 import type { NodeId, SnapshotId, VolumeName } from "../../workflows/ids.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
-import { isGivenUp } from "../../workflows/node/given-up.ts";
 import type { VolumeMove, VolumeState } from "../../workflows/record.ts";
 import { fetchFirstContent } from "../bring-in/first-content.ts";
 import { stageInbox } from "../bring-in/stage-inbox.ts";
@@ -19,7 +18,7 @@ import { unwrapKeys } from "../project-keys.ts";
 import { findDeploySpace } from "../spaces/find-deploy-space.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
 import { spaceCredentials } from "../spaces/space.ts";
-import { knownBytes, noCache, type StageTarget, stage } from "../volume-copies.ts";
+import { knownBytes, noCache, olderCaches, type StageTarget, stage } from "../volume-copies.ts";
 
 export const createHydrateVolume =
   (ports: NodePorts) =>
@@ -138,9 +137,7 @@ const cachesOf = (
   node: NodeId,
 ): StageTarget["isCache"] => {
   if (volume === undefined || move.from?.node === node) return noCache;
-  return ({ epoch, marker }) =>
-    epoch < volume.epoch &&
-    !isGivenUp({ epoch, snapshotId: marker?.snapshotId ?? null }, volume, node);
+  return olderCaches(volume, node);
 };
 
 /** In a round: the newest copy. After the seal: what the volume shall start from. */

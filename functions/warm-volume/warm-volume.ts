@@ -7,14 +7,13 @@ import type { Copy } from "../../adapters/node-disk.ts";
 import { warmingKey } from "../../adapters/store-keys.ts";
 import { RetryableError, TerminalError } from "../../volume/errors.ts";
 import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
-import { isGivenUp } from "../../workflows/node/given-up.ts";
 import type { HydrateSummary, ProjectState, VolumeState } from "../../workflows/record.ts";
 import { encodeJson } from "../json-object.ts";
 import type { VolumeWarm } from "../messages.ts";
 import type { NodePorts, OnVolumeProgress } from "../node-ports.ts";
 import { unwrapKeys } from "../project-keys.ts";
 import { openStepProgress } from "../step-progress.ts";
-import { stage } from "../volume-copies.ts";
+import { olderCaches, stage } from "../volume-copies.ts";
 import { type WarmResult, warmProgressId } from "./warm-result.ts";
 
 export interface WarmTarget {
@@ -65,9 +64,7 @@ const bringHead = async (
     );
   }
   const keys = unwrapKeys(ports.wrappingKeys, state as ProjectState);
-  const isCache = ({ epoch, marker }: Copy) =>
-    epoch < known.epoch &&
-    !isGivenUp({ epoch, snapshotId: marker?.snapshotId ?? null }, known, ports.node);
+  const isCache = olderCaches(known, ports.node);
   const { onProgress } = target;
   const summary = await stage(
     ports,
