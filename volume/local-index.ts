@@ -212,17 +212,20 @@ const recordBytes = ({ json, notes }: Record): number =>
   RECORD_HEADER_BYTES + json.length + notes.length;
 
 /** Null at the end of the file, or where it is cut short. */
-const readRecord = (fd: number, at: number): Record | null => {
+const readHeader = (fd: number, at: number) => {
   const header = readExactly(fd, at, RECORD_HEADER_BYTES);
   if (header === null) return null;
-  const jsonBytes = header.readUInt32LE(1);
-  const body = readExactly(fd, at + RECORD_HEADER_BYTES, jsonBytes + header.readUInt32LE(5));
+  const [jsonBytes, notesBytes] = [header.readUInt32LE(1), header.readUInt32LE(5)];
+  return { kind: header.readUInt8(0), jsonBytes, bodyBytes: jsonBytes + notesBytes };
+};
+
+const readRecord = (fd: number, at: number): Record | null => {
+  const header = readHeader(fd, at);
+  if (header === null) return null;
+  const { kind, jsonBytes, bodyBytes } = header;
+  const body = readExactly(fd, at + RECORD_HEADER_BYTES, bodyBytes);
   if (body === null) return null;
-  return {
-    kind: header.readUInt8(0),
-    json: body.subarray(0, jsonBytes),
-    notes: body.subarray(jsonBytes),
-  };
+  return { kind, json: body.subarray(0, jsonBytes), notes: body.subarray(jsonBytes) };
 };
 
 /** A segment's record begins with its ref: where each one stands is told without reading the entries. */
@@ -234,17 +237,17 @@ const placeName = (name: string, digest: string): string => `${name} ${digest}`;
 const locateSegments = (fd: number, from: number): ReadonlyMap<string, number> => {
   const places = new Map<string, number>();
   for (let at = from; ; ) {
-    const header = readExactly(fd, at, RECORD_HEADER_BYTES);
-    if (header === null || header.readUInt8(0) !== SEGMENT) return places;
-    const jsonBytes = header.readUInt32LE(1);
-    const start = readExactly(fd, at + RECORD_HEADER_BYTES, Math.min(jsonBytes, REF_BYTES_MAX));
+    const header = readHeader(fd, at);
+    if (header?.kind !== SEGMENT) return places;
+    const startBytes = Math.min(header.jsonBytes, REF_BYTES_MAX);
+    const start = readExactly(fd, at + RECORD_HEADER_BYTES, startBytes);
     if (start === null) return places;
     const text = start.toString("latin1");
     const end = text.indexOf("}") + 1;
     if (!text.startsWith(REF_PREFIX) || end === 0) return places;
     const { name, digest } = JSON.parse(text.slice(REF_PREFIX.length, end)) as SegmentRef;
     places.set(placeName(name, digest), at);
-    at += RECORD_HEADER_BYTES + jsonBytes + header.readUInt32LE(5);
+    at += RECORD_HEADER_BYTES + header.bodyBytes;
   }
 };
 
