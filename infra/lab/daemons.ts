@@ -27,8 +27,8 @@ export interface DaemonSpec {
 }
 
 const LOG_TAIL_LINES = 25;
-/** A killed process is gone when the kernel has closed its files, which a busy disk keeps waiting. */
-const END_TIMEOUT_MS = 120_000;
+/** A killed process is gone as soon as the kernel has closed its files. */
+const END_TIMEOUT_MS = 20_000;
 
 /** Starts the program; it runs, but it need not be ready. */
 export const startDaemon = (spec: DaemonSpec): ProcessIdentity => {
@@ -121,18 +121,25 @@ const identityFile = ({ name, labDirectory }: Pick<DaemonSpec, "name" | "labDire
   join(labDirectory, "pid", `${name}.json`);
 
 /**
- * Kills a daemon and tells how it was started, so that it can be started again as its service manager
- * would: with the same command line, and with all that it had left behind.
+ * Kills a daemon and tells how it was started, so that `restartDaemon` can start it again as its service
+ * manager would. Does not wait for its end: whoever kills has to know what to mend, however long that takes.
  */
-export const killDaemon = async (
+export const killDaemon = (
   { name, labDirectory }: Pick<DaemonSpec, "name" | "labDirectory">,
   namespace: string,
-  signal: AbortSignal,
-): Promise<DaemonSpec> => {
+): DaemonSpec => {
   const identity = findDaemon({ name, labDirectory });
   const line = identity === undefined ? "" : readFileSync(`/proc/${identity.pid}/cmdline`, "utf8");
   const [program, ...args] = line.split("\0").slice(0, -1);
-  if (program === undefined) throw new TerminalError(`${name} does not run`, { code: "no_daemon" });
-  await endDaemon({ name, labDirectory }, "SIGKILL", signal);
+  if (identity === undefined || program === undefined) {
+    throw new TerminalError(`${name} does not run`, { code: "no_daemon" });
+  }
+  signalProcess(identity, "SIGKILL");
   return { name, labDirectory, namespace, argv: [program, ...args] };
+};
+
+/** With the same command line, and with all that it had left behind, once it is gone. */
+export const restartDaemon = async (spec: DaemonSpec, signal: AbortSignal): Promise<void> => {
+  await endDaemon(spec, "SIGKILL", signal);
+  startDaemon(spec);
 };

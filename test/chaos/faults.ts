@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connectDocker } from "../../adapters/docker-engine.ts";
 import { identifyProcess, signalProcess } from "../../adapters/process-identity.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
-import { findDaemon, killDaemon, startDaemon } from "../../infra/lab/daemons.ts";
+import { findDaemon, killDaemon, restartDaemon } from "../../infra/lab/daemons.ts";
 import type { Installation } from "../../infra/lab/installation.ts";
 import { labHost } from "../../infra/lab/network.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
@@ -52,9 +52,9 @@ const killEngine: Strike = async (site) => {
   const { lab, signal } = site;
   const node = pickNode(site);
   const daemon = { name: `docker-${node.name}`, labDirectory: lab.directory };
-  const spec = await killDaemon(daemon, node.namespace, signal);
+  const spec = killDaemon(daemon, node.namespace);
   const heal = async () => {
-    startDaemon(spec);
+    await restartDaemon(spec, signal);
     const docker = connectDocker({ socketPath: node.dockerSocket });
     const answers = { what: `the engine of ${node.name}`, timeoutMs: ENGINE_TIMEOUT_MS };
     await waitUntil(() => docker.ping(signal).then(() => true), answers, signal);
@@ -71,8 +71,8 @@ const killGateway: Strike = async ({ lab, random, signal }) => {
 
 const killOsd: Strike = async ({ lab, signal }) => {
   const host = labHost(lab.id, "store").namespace;
-  const spec = await killDaemon({ name: "ceph-osd", labDirectory: lab.directory }, host, signal);
-  return { what: "the only OSD", heal: async () => void startDaemon(spec) };
+  const spec = killDaemon({ name: "ceph-osd", labDirectory: lab.directory }, host);
+  return { what: "the only OSD", heal: () => restartDaemon(spec, signal) };
 };
 
 /** Stopped as by a debugger or a starved machine, and going on as if nothing had been. */

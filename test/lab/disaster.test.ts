@@ -10,7 +10,7 @@ import { openStore } from "../../adapters/open-store.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { readConfig } from "../../functions/config.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
-import { killDaemon, startDaemon } from "../../infra/lab/daemons.ts";
+import { killDaemon, restartDaemon } from "../../infra/lab/daemons.ts";
 import { awaitElasticMq } from "../../infra/lab/elasticmq.ts";
 import { type Installation, install } from "../../infra/lab/installation.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
@@ -56,8 +56,8 @@ afterAll(async () => {
 /** Its queues and messages were in memory alone. */
 const restartBroker = async (): Promise<void> => {
   const daemon = { name: "elasticmq", labDirectory: lab.directory };
-  const spec = await killDaemon(daemon, labHost(lab.id, "queue").namespace, signal);
-  startDaemon(spec);
+  const spec = killDaemon(daemon, labHost(lab.id, "queue").namespace);
+  await restartDaemon(spec, signal);
   await awaitElasticMq(spec, lab.id, signal);
 };
 
