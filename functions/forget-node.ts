@@ -10,6 +10,7 @@ import { advanceProject } from "./advance-deploy/advance-project.ts";
 import { readNodes } from "./advance-deploy/read-nodes.ts";
 import type { ControlPorts } from "./control-ports.ts";
 import { readNode } from "./drain-node.ts";
+import { elapsedMs } from "./elapsed-ms.ts";
 import { readJsonObject } from "./json-object.ts";
 import { projectsOn } from "./projects-on-node.ts";
 import { deployIdOf } from "./request-deploy.ts";
@@ -35,7 +36,7 @@ export const findAtStake = async (
     for (const volume of keysOf<VolumeName>(volumes)) {
       const one = volumes[volume];
       if (one?.owner !== node) continue;
-      const windowMs = one.head === null ? null : Math.max(0, ports.nowMs() - one.head.takenAtMs);
+      const windowMs = one.head === null ? null : elapsedMs(one.head.takenAtMs, ports.nowMs());
       found.push({ project, volume, snapshotId: one.head?.id ?? null, windowMs });
     }
   }

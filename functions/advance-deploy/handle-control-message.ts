@@ -6,7 +6,7 @@ import type { ProjectState } from "../../workflows/record.ts";
 import { collectAll } from "../collect-garbage/collect-all.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { drainNode } from "../drain-node.ts";
-import { ControlMessage, type DeployRequested, nodeQueue } from "../messages.ts";
+import { ControlMessage, type DeployRequested, type NodeHint, nodeQueue } from "../messages.ts";
 import { publishEvents } from "../publish-events/publish-events.ts";
 import { deployIdOf } from "../request-deploy.ts";
 import { snapshotRequestId } from "../snapshot-volume/snapshot-report-id.ts";
@@ -59,8 +59,8 @@ export const createHandleControlMessage = (ports: ControlPorts) => {
         return;
       case "lease.held": {
         const { project, node } = message;
-        await advance({ project, leaseOf: node, resend: false }, signal);
-        const hint = { type: "node.hint", version: 1, project };
+        const { rev } = await advance({ project, leaseOf: node, resend: false }, signal);
+        const hint: NodeHint = { type: "node.hint", version: 1, project, rev };
         await ports.send(nodeQueue(node), hint, signal);
         return;
       }

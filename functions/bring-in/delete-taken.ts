@@ -3,14 +3,12 @@
  * control, with the project's own key.
  */
 import { type BucketObject, openS3Bucket, type S3Bucket } from "../../adapters/s3-bucket.ts";
-import { takenKey } from "../../adapters/store-keys.ts";
 import { keysOf } from "../../workflows/keys-of.ts";
 import type { ProjectState } from "../../workflows/record.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import { readJsonObject } from "../json-object.ts";
 import { type Space, spaceCredentials } from "../spaces/space.ts";
 import { inboxPrefix } from "../spaces/space-names.ts";
-import { nameOf, Taken } from "./taken.ts";
+import { nameOf, readTaken } from "./taken.ts";
 
 /** Resolves with how many went. Safe to run twice, or beside a deploy. */
 export const deleteTaken = async (
@@ -27,8 +25,7 @@ export const deleteTaken = async (
     for (const volume of keysOf(volumes)) {
       const epoch = volumes[volume]?.epoch;
       if (epoch === undefined) continue;
-      const key = takenKey(project, volume, epoch);
-      const note = await readJsonObject(ports.store, key, Taken, signal);
+      const note = await readTaken(ports.store, project, volume, epoch, signal);
       const stored = new Set(note?.objects.filter(({ isStored }) => isStored).map(nameOf));
       if (stored.size === 0) continue;
       const there: BucketObject[] = [];
