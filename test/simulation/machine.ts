@@ -167,16 +167,28 @@ const describeError = (error: unknown): string => {
   return code ?? message ?? String(error);
 };
 
-/** The port with each of its calls as a boundary of the process; the named ones are left as they are. */
+/** Calls that answer at once: as boundaries of a process they would answer with a promise. */
+type Immediate<T> = {
+  [K in keyof T]: T[K] extends (...args: never[]) => infer R
+    ? R extends Promise<unknown>
+      ? never
+      : K
+    : never;
+}[keyof T];
+
+/** Names what is left as it is: all that answers at once, and more. */
+type Untouched<T> = Readonly<Record<Immediate<T>, true>> & Readonly<Partial<Record<keyof T, true>>>;
+
+/** The port with each of its calls as a boundary of the process, but for those that are named. */
 export const bound = <T extends object>(
   process: Process,
   label: string,
   port: T,
-  untouched: readonly (keyof T)[],
+  untouched: Untouched<T>,
 ): T =>
   Object.fromEntries(
     Object.entries(port).map(([name, value]) => {
-      if (typeof value !== "function" || untouched.includes(name as keyof T)) return [name, value];
+      if (typeof value !== "function" || name in untouched) return [name, value];
       const call = (...args: unknown[]) =>
         process.call(`${label} ${name}`, () => (value as (...a: unknown[]) => unknown)(...args), {
           isLocal: true,

@@ -147,7 +147,7 @@ const portsOf = (
     fences:
       mutation === "late-start-finds-its-directory"
         ? { read: async () => NO_FENCES, raise: async () => NO_FENCES }
-        : bound(process, "fence", fences, []),
+        : bound(process, "fence", fences, {}),
     docker,
     processesUsing: async (directory) => {
       const isBlind = mutation === "seal-before-stop";
@@ -201,15 +201,16 @@ const NO_FENCES = { containers: {}, volumes: {} };
 const noSpace = (): Error =>
   Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
 
-const READS = [
-  "root",
-  "pathOf",
-  "stagingPath",
-  "inboxPath",
-  "listProjects",
-  "listVolumes",
-  "listCopies",
-] as const;
+const READS = {
+  pathOf: true,
+  stagingPath: true,
+  inboxPath: true,
+  listProjects: true,
+  listVolumes: true,
+  listCopies: true,
+  readMarker: true,
+  freeBytes: true,
+} as const;
 
 const diskOf = ({ mutation }: Site, node: Node, process: Process): NodeDisk => {
   const disk = openNodeDisk(node.root);
@@ -230,7 +231,7 @@ const diskOf = ({ mutation }: Site, node: Node, process: Process): NodeDisk => {
     createEmpty: writes(disk.createEmpty),
     freeBytes: async () => (node.isDiskFull ? 0 : 2 ** 40),
   };
-  return bound(process, "disk", limited, [...READS, "readMarker", "freeBytes"]);
+  return bound(process, "disk", limited, READS);
 };
 
 /** The real engine on the machine's disk. What it does to the store are boundaries of their own. */
