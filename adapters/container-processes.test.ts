@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { systemClock } from "./clock.ts";
 import { untilProcessesGone } from "./container-processes.ts";
 import type { ContainerView } from "./docker-engine.ts";
-import { identifyProcess, isAlive, isReaped } from "./process-identity.ts";
+import { identifyProcess, isAlive, signalProcess } from "./process-identity.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const view: ContainerView = {
@@ -33,16 +34,36 @@ test("it is gone when its first process is, and not before", async () => {
   expect(await gone).toBe(true);
 });
 
-test("a zombie is not gone: threads of it may be left", async () => {
+/** Its first thread ends by itself, as `pthread_exit` ends it; another one runs on. */
+const FIRST_THREAD_ENDS = `
+  const { Worker } = require("node:worker_threads");
+  const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });
+  const exit = require("koffi").load("libc.so.6").func("long syscall(long, long)");
+  worker.once("online", () => exit(process.arch === "arm64" ? 93 : 60, 0));
+`;
+
+test("a process whose first thread has ended lives for as long as another one runs", async () => {
+  const child = spawn(process.execPath, ["-e", FIRST_THREAD_ENDS]);
+  await once(child, "spawn");
+  const pid = child.pid ?? 0;
+  const stateOf = () => readFileSync(`/proc/${pid}/stat`, "utf8").split(" ").at(2);
+  await expect.poll(stateOf, { timeout: 20_000 }).toBe("Z");
+  const identity = identifyProcess(pid);
+  expect(identity?.pid).toBe(pid);
+  if (identity === undefined) return;
+  signalProcess(identity, "SIGKILL");
+  while (isAlive(identity)) await sleep(5);
+});
+
+test("a zombie is gone, whether or not its parent ever asks for it", async () => {
   // The program that takes the shell's place never asks for the child that it got with it.
   const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
   const [said] = (await once(parent.stdout, "data")) as [Buffer];
   const pid = Number(said.toString());
-  const child = identifyProcess(pid);
-  if (child === undefined) throw new Error("it lives for a minute");
+  const gone = look(pid);
   process.kill(pid);
-  while (isAlive(child)) await sleep(5);
-  expect(isReaped(child)).toBe(false);
+  expect(await gone).toBe(true);
+  expect(readFileSync(`/proc/${pid}/stat`, "utf8").split(" ").at(2)).toBe("Z");
   parent.kill();
 });
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "./clock.ts";
 import type { DockerEngine } from "./docker-engine.ts";
-import { identifyProcess, isReaped } from "./process-identity.ts";
+import { identifyProcess, isAlive } from "./process-identity.ts";
 
 export interface ContainerProcesses {
   readonly engine: Pick<DockerEngine, "inspect">;
@@ -25,6 +25,6 @@ export const untilProcessesGone = async (
   const pid = (await engine.inspect(name, signal))?.pid ?? null;
   const first = pid === null ? undefined : identifyProcess(pid);
   if (first === undefined) return false;
-  while (!isReaped(first)) await clock.sleep(LOOK_MS, signal);
+  while (isAlive(first)) await clock.sleep(LOOK_MS, signal);
   return true;
 };

@@ -2,7 +2,7 @@
  * Which process is meant, beyond doubt: the kernel gives a pid to another process soon after its
  * owner is gone, but never together with the same start time.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import * as z from "zod";
 
 export const ProcessIdentity = z.strictObject({
@@ -12,12 +12,23 @@ export const ProcessIdentity = z.strictObject({
 });
 export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
 
-/** The process with this pid, or undefined when it is gone or a zombie. */
+/**
+ * The process with this pid, or undefined when none of its threads is left. It has the state of its
+ * first thread, and that may be a zombie's while others run on, write and hold files open.
+ */
 export const identifyProcess = (pid: number): ProcessIdentity | undefined => {
   const found = readStat(pid);
-  return found === undefined || found.state === "Z"
-    ? undefined
-    : { pid, startTicks: found.startTicks };
+  if (found === undefined || (found.state === "Z" && countThreads(pid) <= 1)) return undefined;
+  return { pid, startTicks: found.startTicks };
+};
+
+/** The first one counts until the parent has asked for it. */
+const countThreads = (pid: number): number => {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0;
+  }
 };
 
 const readStat = (pid: number) => {
@@ -34,10 +45,6 @@ const readStat = (pid: number) => {
 
 export const isAlive = ({ pid, startTicks }: ProcessIdentity): boolean =>
   identifyProcess(pid)?.startTicks === startTicks;
-
-/** None of its threads is left. Of a zombie some may be: their leader only was the first to end. */
-export const isReaped = ({ pid, startTicks }: ProcessIdentity): boolean =>
-  readStat(pid)?.startTicks !== startTicks;
 
 /** What can be known of processes and done to them. */
 export interface Processes {
