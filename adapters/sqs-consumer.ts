@@ -47,7 +47,12 @@ const STOP_POLL_MS = 2_000;
 const POLL_BACK_OFF_MIN_MS = 200;
 const POLL_BACK_OFF_MAX_MS = 20_000;
 const RETRY_DELAY_MAX_S = 300;
-/** Visibility is renewed when a third of it has passed: two renewals may fail. */
+/**
+ * What is worked on is hidden for so long at most, and then again: a broker need not notice that a
+ * poll was given up or its process killed, and hides for nobody what it hands to that one.
+ */
+const HIDDEN_MAX_S = 10;
+/** Hidden again when a third of that has passed: two renewals may fail. */
 const RENEWALS_PER_TIMEOUT = 3;
 
 /**
@@ -66,6 +71,7 @@ const poll = async (options: ConsumerOptions, signal: AbortSignal): Promise<void
   const request = {
     messageCountMax: options.batchSize ?? BATCH_MESSAGES_MAX,
     waitTimeS: options.waitTimeS ?? WAIT_TIME_S,
+    hiddenForS: hiddenForS(options.queue),
   };
   let backOffMs = POLL_BACK_OFF_MIN_MS;
   const polling = abortLater(signal, STOP_POLL_MS);
@@ -166,11 +172,9 @@ const renew = async (
   records: readonly SQSRecord[],
   signal: AbortSignal,
 ): Promise<void> => {
-  const everyMs = (queue.visibilityTimeoutS * 1_000) / RENEWALS_PER_TIMEOUT;
-  const held = records.map(({ receiptHandle }) => ({
-    handle: receiptHandle,
-    forS: queue.visibilityTimeoutS,
-  }));
+  const forS = hiddenForS(queue);
+  const everyMs = (forS * 1_000) / RENEWALS_PER_TIMEOUT;
+  const held = records.map(({ receiptHandle }) => ({ handle: receiptHandle, forS }));
   while (!signal.aborted) {
     try {
       await systemClock.sleep(everyMs, signal);
@@ -180,6 +184,9 @@ const renew = async (
     }
   }
 };
+
+const hiddenForS = ({ visibilityTimeoutS }: Queue): number =>
+  Math.min(visibilityTimeoutS, HIDDEN_MAX_S);
 
 const handBack = (queue: Queue, records: readonly SQSRecord[]): Promise<void> =>
   hideMessages(

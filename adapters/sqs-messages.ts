@@ -12,10 +12,17 @@ import { callSqs } from "./sqs-errors.ts";
 const RECEIVE_MARGIN_S = 15;
 const REDRIVE_WAIT_S = 1;
 
+export interface ReceiveRequest {
+  readonly messageCountMax: number;
+  readonly waitTimeS: number;
+  /** Default: as long as the queue says. */
+  readonly hiddenForS?: number;
+}
+
 /** Long-polls once; at most 10 messages. Those without body or handle do not exist. */
 export const receiveMessages = async (
   queue: Queue,
-  request: { readonly messageCountMax: number; readonly waitTimeS: number },
+  request: ReceiveRequest,
   signal: AbortSignal,
 ): Promise<Message[]> => {
   const { Messages = [] } = await callSqs(
@@ -27,6 +34,7 @@ export const receiveMessages = async (
           QueueUrl: queue.url,
           MaxNumberOfMessages: Math.min(request.messageCountMax, BATCH_MESSAGES_MAX),
           WaitTimeSeconds: request.waitTimeS,
+          VisibilityTimeout: request.hiddenForS,
           MessageSystemAttributeNames: ["All"],
           MessageAttributeNames: ["All"],
         }),

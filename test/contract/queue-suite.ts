@@ -203,6 +203,25 @@ export const describeQueue = (settings: () => SqsSettings): void => {
     expect(receives).toBe("2");
   });
 
+  test("21: what a broker hands to a poll that was given up comes to another within seconds", async () => {
+    const queue = await open(connect(), { visibilityTimeoutS: 600 });
+    const stop = new AbortController();
+    const handleBatch = async () => {};
+    const givenUp = consumeQueue({ queue, handleBatch, concurrency: 1, waitTimeS: 20 }, stop.signal);
+    stop.abort();
+    await givenUp;
+    await sendMessage(queue, "swallowed", signal);
+    const got: unknown[] = [];
+    await consumeUntil(
+      queue,
+      async (event) => {
+        got.push(...bodies(event));
+      },
+      () => got.length > 0,
+    );
+    expect(got).toEqual(["swallowed"]);
+  });
+
   test("a queue that its broker forgot is made again by who sends, and by who waits for messages", async () => {
     const client = connect();
     const [sending, waiting] = [await open(client), await open(client)];
