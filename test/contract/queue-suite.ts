@@ -1,6 +1,6 @@
 /** What every SQS-speaking broker must do for the control plane; each test on queues of its own. */
 import { randomUUID } from "node:crypto";
-import { DeleteQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { DeleteQueueCommand } from "@aws-sdk/client-sqs";
 import type { SQSEvent } from "aws-lambda";
 import { expect, test } from "vitest";
 import {
@@ -13,45 +13,14 @@ import {
   sendMessage,
   sendMessages,
 } from "../../adapters/sqs.ts";
-import { type ConsumerOptions, consumeQueue } from "../../adapters/sqs-consumer.ts";
 import { receiveMessages, redriveMessages } from "../../adapters/sqs-messages.ts";
-
-const signal = AbortSignal.timeout(110_000);
-
-const open = (client: SQSClient, extra: Partial<Parameters<typeof openQueue>[0]> = {}) =>
-  openQueue(
-    { client, queue: `test-${randomUUID()}`, create: true, visibilityTimeoutS: 30, ...extra },
-    signal,
-  );
-
-/** A consumer that runs until its condition holds, and then is stopped. */
-const consumeUntil = async (
-  queue: Queue,
-  handleBatch: ConsumerOptions["handleBatch"],
-  isDone: () => boolean | Promise<boolean>,
-  extra: Partial<ConsumerOptions> = {},
-) => {
-  const stop = new AbortController();
-  const errors: unknown[] = [];
-  const consuming = consumeQueue(
-    { queue, handleBatch, concurrency: 2, waitTimeS: 1, onError: (e) => errors.push(e), ...extra },
-    stop.signal,
-  );
-  await expect.poll(isDone, { timeout: 60_000, interval: 50 }).toBe(true);
-  stop.abort();
-  await consuming;
-  return errors;
-};
-
-const isEmpty = async (queue: Queue) => {
-  const { visible, inFlight, delayed } = await countMessages(queue, signal);
-  return visible + inFlight + delayed === 0;
-};
-
-const bodies = (event: SQSEvent): unknown[] => event.Records.map(({ body }) => JSON.parse(body));
+import { bodies, consumeUntil, isEmpty, open, signal } from "./consume-until.ts";
+import { describeStops } from "./queue-stop-suite.ts";
 
 export const describeQueue = (settings: () => SqsSettings): void => {
   const connect = () => connectSqs(settings());
+
+  describeStops(connect);
 
   test("opening is idempotent, and a missing queue is said to be missing", async () => {
     const client = connect();
@@ -203,25 +172,6 @@ export const describeQueue = (settings: () => SqsSettings): void => {
     expect(receives).toBe("2");
   });
 
-  test("21: what a broker hands to a poll that was given up comes to another within seconds", async () => {
-    const queue = await open(connect(), { visibilityTimeoutS: 600 });
-    const stop = new AbortController();
-    const handleBatch = async () => {};
-    const givenUp = consumeQueue({ queue, handleBatch, concurrency: 1, waitTimeS: 20 }, stop.signal);
-    stop.abort();
-    await givenUp;
-    await sendMessage(queue, "swallowed", signal);
-    const got: unknown[] = [];
-    await consumeUntil(
-      queue,
-      async (event) => {
-        got.push(...bodies(event));
-      },
-      () => got.length > 0,
-    );
-    expect(got).toEqual(["swallowed"]);
-  });
-
   test("a queue that its broker forgot is made again by who sends, and by who waits for messages", async () => {
     const client = connect();
     const [sending, waiting] = [await open(client), await open(client)];
@@ -248,53 +198,6 @@ export const describeQueue = (settings: () => SqsSettings): void => {
       .not.toBeNull();
     await sendMessage(await openQueue({ client, queue: waiting.name }, signal), "b", signal);
     await consuming;
-  });
-
-  test("a stop lets a handler finish within its grace", async () => {
-    const queue = await open(connect());
-    await sendMessage(queue, "last", signal);
-    const stop = new AbortController();
-    let isFinished = false;
-    const consuming = consumeQueue(
-      {
-        queue,
-        concurrency: 1,
-        waitTimeS: 1,
-        handleBatch: async () => {
-          stop.abort();
-          const endMs = performance.now() + 500;
-          await expect.poll(() => performance.now() > endMs).toBe(true);
-          isFinished = true;
-        },
-      },
-      stop.signal,
-    );
-    await consuming;
-    expect(isFinished).toBe(true);
-    expect(await isEmpty(queue)).toBe(true);
-  });
-
-  test("a stop hands back at once what a handler does not finish in its grace", async () => {
-    const queue = await open(connect(), { visibilityTimeoutS: 600 });
-    await sendMessage(queue, "unfinished", signal);
-    const stop = new AbortController();
-    await consumeQueue(
-      {
-        queue,
-        concurrency: 1,
-        waitTimeS: 1,
-        stopGraceMs: 100,
-        handleBatch: (_event, cut) => {
-          stop.abort();
-          const { promise, reject } = Promise.withResolvers<void>();
-          cut.addEventListener("abort", () => reject(cut.reason), { once: true });
-          return promise;
-        },
-      },
-      stop.signal,
-    );
-    const again = await receiveMessages(queue, { messageCountMax: 1, waitTimeS: 5 }, signal);
-    expect(again.map(({ Body }) => Body)).toEqual(['"unfinished"']);
   });
 
   test("a body of any text comes back as it was; too large a one is refused", async () => {
