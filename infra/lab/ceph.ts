@@ -40,6 +40,7 @@ export interface CephSite {
 const GATEWAY_PORT_FIRST = 8000;
 const STORE_BYTES = 24 * 1024 ** 3;
 const READY_TIMEOUT_MS = 120_000;
+const ASK_TIMEOUT_MS = 5_000;
 const REGION = "us-east-1";
 const BUCKET = "bagage";
 /** The lab's network ends at this machine and its store at the test's: no secret is needed. */
@@ -109,6 +110,16 @@ export const radosgwAdmin = (
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string> => runCommand(["radosgw-admin", "-c", s3.confFile, ...args], {}, signal);
+
+/** Resolves with the OSD's own answer, as soon as it serves. */
+export const askOsd = (
+  { confFile }: Pick<S3Description, "confFile">,
+  signal: AbortSignal,
+): Promise<string> => {
+  // The command line asks again for as long as it runs, also where nobody will ever answer.
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+  return ceph(confFile, ["tell", "osd.0", "version"], patience);
+};
 
 /** How many objects a gateway stored since it started, by its own count. */
 export const countPuts = async (

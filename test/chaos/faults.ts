@@ -4,11 +4,11 @@ import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectDocker } from "../../adapters/docker-engine.ts";
 import { identifyProcess, signalProcess } from "../../adapters/process-identity.ts";
+import { askOsd } from "../../infra/lab/ceph.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
-import { findDaemon, killDaemon, restartDaemon } from "../../infra/lab/daemons.ts";
+import { awaitDaemon, findDaemon, killDaemon, restartDaemon } from "../../infra/lab/daemons.ts";
 import type { Installation } from "../../infra/lab/installation.ts";
 import { labHost } from "../../infra/lab/network.ts";
-import { waitUntil } from "../../infra/lab/wait-until.ts";
 import type { Random } from "../simulation/random.ts";
 
 export interface ChaosSite {
@@ -31,7 +31,7 @@ export interface Struck {
 
 type Strike = (site: ChaosSite) => Promise<Struck>;
 
-const ENGINE_TIMEOUT_MS = 60_000;
+const READY = { timeoutMs: 60_000 };
 const CONTROLS = ["serve", "serve-b"];
 
 const pickNode = ({ lab, random }: ChaosSite): LabNode => random.pick(lab.nodes.slice(0, 2));
@@ -53,11 +53,10 @@ const killEngine: Strike = async (site) => {
   const node = pickNode(site);
   const daemon = { name: `docker-${node.name}`, labDirectory: lab.directory };
   const spec = killDaemon(daemon, node.namespace);
+  const docker = connectDocker({ socketPath: node.dockerSocket });
   const heal = async () => {
     await restartDaemon(spec, signal);
-    const docker = connectDocker({ socketPath: node.dockerSocket });
-    const answers = { what: `the engine of ${node.name}`, timeoutMs: ENGINE_TIMEOUT_MS };
-    await waitUntil(() => docker.ping(signal).then(() => true), answers, signal);
+    await awaitDaemon(spec, () => docker.ping(signal).then(() => true), { ...READY, signal });
   };
   return { what: node.name, heal };
 };
@@ -70,9 +69,14 @@ const killGateway: Strike = async ({ lab, random, signal }) => {
 };
 
 const killOsd: Strike = async ({ lab, signal }) => {
+  const { s3 } = lab;
   const host = labHost(lab.id, "store").namespace;
   const spec = killDaemon({ name: "ceph-osd", labDirectory: lab.directory }, host);
-  return { what: "the only OSD", heal: () => restartDaemon(spec, signal) };
+  const heal = async () => {
+    await restartDaemon(spec, signal);
+    if (s3 !== undefined) await awaitDaemon(spec, () => askOsd(s3, signal), { ...READY, signal });
+  };
+  return { what: "the only OSD", heal };
 };
 
 /** Stopped as by a debugger or a starved machine, and going on as if nothing had been. */

@@ -10,6 +10,11 @@ const HEAL_TIMEOUT_MS = 90_000;
 /** A second fault strikes while the first one lasts. */
 const PAIR_SHARE = 0.25;
 
+interface Lasting {
+  readonly kind: string;
+  readonly fault: Struck;
+}
+
 export const keepStriking = async (
   site: ChaosSite,
   faults: typeof FAULTS,
@@ -24,7 +29,7 @@ export const keepStriking = async (
     // Every kind once before any of them a second time.
     if (kinds.length === 0) kinds = shuffle(Object.keys(faults), random);
     const both = kinds.splice(0, random.chance(PAIR_SHARE) ? 2 : 1);
-    const lasting: { readonly kind: string; readonly fault: Struck }[] = [];
+    const lasting: Lasting[] = [];
     for (const kind of both) {
       const fault = await strikeOnce(faults, kind, site, note);
       if (fault !== null) lasting.push({ kind, fault });
@@ -33,7 +38,7 @@ export const keepStriking = async (
     if (lasting.length > 1) struck.push("of them while another one lasted");
     const heldMs = Math.max(...lasting.map(({ fault }) => fault.heldMs ?? 0));
     await delay(Math.max(heldMs, random.between(...HELD_MS)));
-    for (const { fault, kind } of lasting) await heal(fault, kind, note);
+    for (const one of lasting) await heal(site, one, note);
     await delay(random.between(...PAUSE_MS));
   }
   return struck;
@@ -56,15 +61,18 @@ const strikeOnce = async (
   }
 };
 
-const heal = async (fault: Struck, kind: string, note: (line: string) => void): Promise<void> => {
-  const healed = AbortSignal.timeout(HEAL_TIMEOUT_MS);
+const heal = async (
+  { signal }: ChaosSite,
+  { fault, kind }: Lasting,
+  note: (line: string) => void,
+): Promise<void> => {
   await waitUntil(
     async () => {
       await fault.heal();
       return true;
     },
     { what: `${kind} is healed`, timeoutMs: HEAL_TIMEOUT_MS, intervalMs: 1_000 },
-    healed,
+    signal,
   );
   note(`${kind}: ${fault.what} is healed`);
 };

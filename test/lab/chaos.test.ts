@@ -1,5 +1,5 @@
 /** A short chaos run on real parts; `npm run chaos` makes long ones. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { runChaos } from "../chaos/run-chaos.ts";
@@ -15,7 +15,9 @@ beforeAll(async () => {
 afterAll(() => lab.stop(signal));
 
 test("under a minute of faults no acknowledged record is lost, and no two writers overlap", async () => {
-  const say = () => undefined;
+  const told: string[] = [];
+  const say = (line: string) => void told.push(line);
+  onTestFailed(() => console.log(told.join("\n")));
   const onNodeLoss = "wait";
   const report = await runChaos(
     lab,
