@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import koffi from "koffi";
-import type { PhysicalExtent } from "../volume/file-system.ts";
+import type { FileRange, PhysicalExtent } from "../volume/file-system.ts";
 
 const libc = koffi.load("libc.so.6");
 const ioctlInt = libc.func("int ioctl(int fd, ulong request, int argument)");
@@ -13,12 +13,15 @@ const ioctlBuffer = libc.func("int ioctl(int fd, ulong request, void *argument)"
 const fallocate = libc.func("int fallocate(int fd, int mode, int64 offset, int64 length)");
 
 const FICLONE = 0x40049409;
+const FICLONERANGE = 0x4020940d;
 const FS_IOC_FIEMAP = 0xc020660b;
 const FIEMAP_FLAG_SYNC = 0x1;
 const FIEMAP_EXTENT_LAST = 0x1;
 const FIEMAP_EXTENT_SHARED = 0x2000;
-/** UNKNOWN, DELALLOC, ENCODED, DATA_ENCRYPTED, NOT_ALIGNED, DATA_INLINE, DATA_TAIL, UNWRITTEN. */
-const NOT_COMPARABLE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800;
+/** UNKNOWN, DELALLOC, ENCODED, DATA_ENCRYPTED, NOT_ALIGNED, DATA_INLINE, DATA_TAIL. */
+const NOT_COMPARABLE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400;
+/** Reads as zeros, as a hole does: the dirty pages of it are written before the kernel answers. */
+const FIEMAP_EXTENT_UNWRITTEN = 0x800;
 const HEADER_BYTES = 32;
 const EXTENT_BYTES = 56;
 const EXTENTS_A_CALL = 2_048;
@@ -29,30 +32,54 @@ const ZEROS = Buffer.alloc(2 ** 20);
 export const cloneFile = (fromFd: number, toFd: number): boolean =>
   ioctlInt(toFd, FICLONE, fromFd) === 0;
 
+/** ioctl_ficlonerange(2): the source, where in it, how much, and where to. */
+const rangeArgument = Buffer.alloc(32);
+
+export const cloneRange = (
+  fromFd: number,
+  toFd: number,
+  { offset, length }: FileRange,
+): boolean => {
+  rangeArgument.writeBigInt64LE(BigInt(fromFd), 0);
+  rangeArgument.writeBigUInt64LE(BigInt(offset), 8);
+  rangeArgument.writeBigUInt64LE(BigInt(length), 16);
+  rangeArgument.writeBigUInt64LE(BigInt(offset), 24);
+  return ioctlBuffer(toFd, FICLONERANGE, rangeArgument) === 0;
+};
+
 const request = Buffer.alloc(HEADER_BYTES + EXTENTS_A_CALL * EXTENT_BYTES);
+
+/** The kernel's answer in `request`: how many extents it has (and lists, if there is room for any). */
+const askExtents = (fd: number, start: bigint, extentsMax: number): number | null => {
+  request.fill(0, 0, HEADER_BYTES);
+  request.writeBigUInt64LE(start, 0);
+  request.writeBigUInt64LE(2n ** 64n - 1n - start, 8);
+  request.writeUInt32LE(FIEMAP_FLAG_SYNC, 16);
+  request.writeUInt32LE(extentsMax, 24);
+  return ioctlBuffer(fd, FS_IOC_FIEMAP, request) === 0 ? request.readUInt32LE(20) : null;
+};
+
+export const countExtents = (fd: number): number | null => askExtents(fd, 0n, 0);
 
 export const extentMap = (fd: number): PhysicalExtent[] | null => {
   const extents: PhysicalExtent[] = [];
   for (let start = 0n; ; ) {
-    request.fill(0, 0, HEADER_BYTES);
-    request.writeBigUInt64LE(start, 0);
-    request.writeBigUInt64LE(2n ** 64n - 1n - start, 8);
-    request.writeUInt32LE(FIEMAP_FLAG_SYNC, 16);
-    request.writeUInt32LE(EXTENTS_A_CALL, 24);
-    if (ioctlBuffer(fd, FS_IOC_FIEMAP, request) !== 0) return null;
-    const count = request.readUInt32LE(20);
+    const count = askExtents(fd, start, EXTENTS_A_CALL);
+    if (count === null) return null;
     if (count === 0) return extents;
     for (let i = 0; i < count; i += 1) {
       const at = HEADER_BYTES + i * EXTENT_BYTES;
       const flags = request.readUInt32LE(at + 40);
       const offset = request.readBigUInt64LE(at);
       const length = request.readBigUInt64LE(at + 16);
-      extents.push({
-        offset: Number(offset),
-        length: Number(length),
-        physical: request.readBigUInt64LE(at + 8),
-        isComparable: (flags & NOT_COMPARABLE) === 0 && (flags & FIEMAP_EXTENT_SHARED) !== 0,
-      });
+      if ((flags & (NOT_COMPARABLE | FIEMAP_EXTENT_UNWRITTEN)) !== FIEMAP_EXTENT_UNWRITTEN) {
+        extents.push({
+          offset: Number(offset),
+          length: Number(length),
+          physical: request.readBigUInt64LE(at + 8),
+          isComparable: (flags & NOT_COMPARABLE) === 0 && (flags & FIEMAP_EXTENT_SHARED) !== 0,
+        });
+      }
       if ((flags & FIEMAP_EXTENT_LAST) !== 0) return extents;
       start = offset + length;
     }

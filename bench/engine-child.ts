@@ -36,7 +36,15 @@ const began = performance.now();
 const result =
   operation === "snapshot"
     ? await writeSnapshot(
-        { ...common, parentIndexFile: indexFile, epoch: 1, attempt: snapshotId, parent },
+        // As at the end of a deploy: nobody writes meanwhile.
+        {
+          ...common,
+          parentIndexFile: indexFile,
+          epoch: 1,
+          attempt: snapshotId,
+          parent,
+          isStill: true,
+        },
         signal,
       )
     : await hydrate({ ...common, base: null }, signal);

@@ -50,6 +50,7 @@ export interface VolumeEngine {
       readonly parent: string | null;
       readonly keys?: DataKeys | undefined;
       readonly repack?: boolean | undefined;
+      readonly isStill?: boolean | undefined;
       readonly onProgress?: OnVolumeProgress | undefined;
     },
     signal: AbortSignal,

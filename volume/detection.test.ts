@@ -4,127 +4,79 @@
  * btrfs and ext4 are mounted from files where that is possible.
  */
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { linuxFileSystem } from "../adapters/linux.ts";
-import { type Mounted, mountFileSystem } from "../bench/loop-mount.ts";
 import { describeTree } from "../test/trees/describe-tree.ts";
+import { onEachFileSystem } from "../test/trees/on-file-systems.ts";
+import { anyWrites, applyWrites } from "../test/trees/random-writes.ts";
 import { propertyRuns } from "../test/trees/test-settings.ts";
 import { openVolumePair, PREFIX } from "../test/trees/volume-pair.ts";
 import type { FileSystem } from "./file-system.ts";
 import { CLONE_BYTES_MIN } from "./scan/clones.ts";
 import { writeSnapshot } from "./write-snapshot.ts";
 
-const IMAGE_BYTES = 400 * 2 ** 20;
 const FILE_BYTES = 2 * 2 ** 20;
 const { signal } = new AbortController();
 const withoutClones: FileSystem = { ...linuxFileSystem, cloneFile: () => false };
 
-const canMount = (): boolean => {
-  try {
-    execFileSync("mkfs.xfs", ["-V"], { stdio: "ignore" });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-};
-
-/** Writes, cuts and holes: ranges in units that do not respect any block. */
-const anyWrites = fc.array(
-  fc.record({
-    offset: fc.nat(FILE_BYTES),
-    bytes: fc.integer({ min: 1, max: 30_000 }),
-    kind: fc.constantFrom("write", "write", "write", "zero", "hole", "cut"),
-  }),
-  { minLength: 1, maxLength: 6 },
-);
-type Writes = readonly { offset: number; bytes: number; kind: string }[];
-
-const applyWrites = (path: string, writes: Writes): void => {
-  const fd = openSync(path, "r+");
-  for (const { offset, bytes, kind } of writes) {
-    if (kind === "write") writeSync(fd, randomBytes(bytes), 0, bytes, offset);
-    if (kind === "zero") writeSync(fd, Buffer.alloc(bytes), 0, bytes, offset);
-    if (kind === "hole") linuxFileSystem.punchHole(fd, offset, bytes);
-    if (kind === "cut") execFileSync("truncate", ["-s", String(offset), path]);
-  }
-  closeSync(fd);
-};
-
-const KINDS = ["xfs", "btrfs", "ext4"] as const;
-
-describe.skipIf(!canMount()).for(KINDS)("on %s", (kind) => {
-  let scratch = "";
-  let mounted: Mounted | null = null;
-  beforeAll(() => {
-    scratch = mkdtempSync(join(tmpdir(), "bagage-detection-"));
-    mounted = mountFileSystem(kind, scratch, IMAGE_BYTES);
-  });
-  afterAll(() => {
-    mounted?.unmount();
-    rmSync(scratch, { recursive: true, force: true });
-  });
-
+onEachFileSystem((kind, root) => {
   test("shared extents, block digests and a plain read find the same content", {
     timeout: 120_000,
   }, async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyWrites, { minLength: 1, maxLength: 4 }), async (rounds) => {
-        const pair = openVolumePair(mounted?.directory);
-        try {
-          const file = join(pair.source, "file");
-          for (const name of ["shared", "blocks", "afresh"]) mkdirSync(join(pair.scratch, name));
-          execFileSync("truncate", ["-s", String(FILE_BYTES), file]);
-          applyWrites(file, [{ offset: 0, bytes: 1_000_000, kind: "write" }]);
-          const take = async (name: string, round: number, fileSystem: FileSystem) => {
-            const indexFile = join(pair.scratch, name, "index");
-            return writeSnapshot(
-              {
-                directory: pair.source,
-                indexFile,
-                parentIndexFile: indexFile,
-                store: pair.store,
-                prefix: PREFIX,
-                snapshotId: `${name}-${round}`,
-                epoch: 1,
-                attempt: `${name}-${round}`,
-                parent: round === 0 ? null : `${name}-${round - 1}`,
-                fileSystem,
-              },
-              signal,
-            );
-          };
-          for (const [round, writes] of [[], ...rounds].entries()) {
-            applyWrites(file, writes);
-            const shared = await take("shared", round, linuxFileSystem);
-            if (kind !== "ext4" && statSync(file).size >= CLONE_BYTES_MIN) {
-              expect(readdirSync(join(pair.scratch, "shared", "clones")).length).toBeGreaterThan(0);
+      fc.asyncProperty(
+        fc.array(anyWrites(FILE_BYTES), { minLength: 1, maxLength: 4 }),
+        async (rounds) => {
+          const pair = openVolumePair(root());
+          try {
+            const file = join(pair.source, "file");
+            for (const name of ["shared", "blocks", "afresh"]) mkdirSync(join(pair.scratch, name));
+            execFileSync("truncate", ["-s", String(FILE_BYTES), file]);
+            applyWrites(file, [{ offset: 0, bytes: 1_000_000, kind: "write" }]);
+            const take = async (name: string, round: number, fileSystem: FileSystem) => {
+              const indexFile = join(pair.scratch, name, "index");
+              return writeSnapshot(
+                {
+                  directory: pair.source,
+                  indexFile,
+                  parentIndexFile: indexFile,
+                  store: pair.store,
+                  prefix: PREFIX,
+                  snapshotId: `${name}-${round}`,
+                  epoch: 1,
+                  attempt: `${name}-${round}`,
+                  parent: round === 0 ? null : `${name}-${round - 1}`,
+                  fileSystem,
+                },
+                signal,
+              );
+            };
+            for (const [round, writes] of [[], ...rounds].entries()) {
+              applyWrites(file, writes);
+              const shared = await take("shared", round, linuxFileSystem);
+              if (kind !== "ext4" && statSync(file).size >= CLONE_BYTES_MIN) {
+                expect(readdirSync(join(pair.scratch, "shared", "clones")).length).toBeGreaterThan(
+                  0,
+                );
+              }
+              const blocks = await take("blocks", round, withoutClones);
+              expect(shared.digest).toBe(blocks.digest);
+              rmSync(join(pair.scratch, "afresh", "index"), { force: true });
+              expect((await take("afresh", round, linuxFileSystem)).digest).toBe(blocks.digest);
+              if (round > 0) expect(shared.changedBytes).toBeLessThanOrEqual(blocks.changedBytes);
+              await pair.hydrateTo(`shared-${round}`, `shared-${round}`);
+              expect(describeTree(pair.pathOf(`shared-${round}`))).toEqual(
+                describeTree(pair.source),
+              );
             }
-            const blocks = await take("blocks", round, withoutClones);
-            expect(shared.digest).toBe(blocks.digest);
-            rmSync(join(pair.scratch, "afresh", "index"), { force: true });
-            expect((await take("afresh", round, linuxFileSystem)).digest).toBe(blocks.digest);
-            if (round > 0) expect(shared.changedBytes).toBeLessThanOrEqual(blocks.changedBytes);
-            await pair.hydrateTo(`shared-${round}`, `shared-${round}`);
-            expect(describeTree(pair.pathOf(`shared-${round}`))).toEqual(describeTree(pair.source));
+          } finally {
+            pair.remove();
           }
-        } finally {
-          pair.remove();
-        }
-      }),
+        },
+      ),
       { numRuns: propertyRuns(4) },
     );
   });

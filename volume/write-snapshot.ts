@@ -12,6 +12,7 @@ import { createIndex, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
 import { findPoorPacks, withoutPacks } from "./repack.ts";
+import { openRenewals } from "./scan/clone-renewals.ts";
 import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
@@ -53,6 +54,8 @@ export interface WriteSnapshotOptions {
   readonly keys?: DataKeys | undefined;
   /** Store afresh what is left of packs that are mostly dead. Not for a delta that somebody waits for. */
   readonly repack?: boolean | undefined;
+  /** Nobody writes to the directory meanwhile: its files need not be frozen to be read. */
+  readonly isStill?: boolean | undefined;
   readonly fileSystem: FileSystem;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -82,17 +85,7 @@ export const writeSnapshot = async (
   const isRepacking = options.repack === true && known !== null;
   const poorPacks = isRepacking ? findPoorPacks(options.parentIndexFile) : new Set<string>();
   const cursor = openCursor(known);
-  const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
-  let bytesOfFile = 0;
-  const report = () => options.onProgress?.({ ...counts, bytes: counts.bytes + bytesOfFile });
-  const onRead = (bytes: number) => {
-    bytesOfFile += bytes;
-    report();
-  };
-  const onStored = (bytes: number) => {
-    counts.storedBytes += bytes;
-    report();
-  };
+  const { counts, report, onRead, onStored, endFile } = openCounts(options.onProgress);
   const packs = openPackWriter({ store, prefix, epoch, attempt, key, onStored }, signal);
   const frames = openFrameBuilder(packs);
   const index = createIndex(indexFile, { snapshotId, isSealed: key !== null });
@@ -101,11 +94,13 @@ export const writeSnapshot = async (
     signal,
   );
   const clones = openClones(indexFile, attempt, fileSystem);
+  const renewals = options.isStill === true ? openRenewals() : null;
   const links = new Map<string, Buffer>();
   const reading: Reading = {
     frames,
     fileSystem,
     clones,
+    renewals,
     trustedBeforeNs,
     links,
     skipped: [],
@@ -116,7 +111,7 @@ export const writeSnapshot = async (
       signal.throwIfAborted();
       const old: FoundEntry | null = withoutPacks(cursor.seek(item.path), poorPacks);
       const read = await readEntry(item, old, reading);
-      bytesOfFile = 0;
+      endFile();
       if (read === null) continue;
       count(counts, read.indexed.entry, read.changedBytes);
       segments.add(read.indexed, read.isUnchanged ? old : null, read.complete);
@@ -143,6 +138,7 @@ export const writeSnapshot = async (
     index.end(tree.packs);
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
+    renewals?.perform(clones);
     await index.commit();
     clones.sweep();
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
@@ -150,8 +146,30 @@ export const writeSnapshot = async (
     index.abandon();
     throw translateSystemError(error, `snapshot ${snapshotId}`);
   } finally {
+    renewals?.close();
     found?.close();
   }
+};
+
+const openCounts = (onProgress: WriteSnapshotOptions["onProgress"]) => {
+  const counts = { files: 0, bytes: 0, changedBytes: 0, storedBytes: 0 };
+  let bytesOfFile = 0;
+  const report = () => onProgress?.({ ...counts, bytes: counts.bytes + bytesOfFile });
+  return {
+    counts,
+    report,
+    onRead: (bytes: number): void => {
+      bytesOfFile += bytes;
+      report();
+    },
+    onStored: (bytes: number): void => {
+      counts.storedBytes += bytes;
+      report();
+    },
+    endFile: (): void => {
+      bytesOfFile = 0;
+    },
+  };
 };
 
 /**

@@ -52,6 +52,7 @@ export const writeVolumeSnapshot = async (
       parent,
       keys: unwrapKeys(ports.wrappingKeys, state),
       repack,
+      isStill: kind === "final",
       onProgress: order.onProgress,
     },
     signal,

@@ -73,6 +73,7 @@ const fileSystem: FileSystem = counted(linuxFileSystem, [
   "makeFifo",
   "syncFileSystem",
   "cloneFile",
+  "cloneRange",
   "punchHole",
 ]);
 

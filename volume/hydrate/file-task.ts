@@ -15,10 +15,10 @@ import { type BlockDigests, blockBytesOf, createBlockDigests } from "../block-di
 import type { Extent, FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import { compareExtents } from "../extent-list.ts";
-import type { FileSystem } from "../file-system.ts";
+import type { FileRange, FileSystem } from "../file-system.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
-import { CLONE_BYTES_MIN, type Clones } from "../scan/clones.ts";
+import { CLONE_BYTES_MIN, type Clones, isRenewedSooner } from "../scan/clones.ts";
 import { identityOf } from "../scan/file-identity.ts";
 import type { FrameUse } from "../threads/jobs.ts";
 import { createAt } from "./create-at.ts";
@@ -55,7 +55,7 @@ export interface OpenFileRequest {
 const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 export const openFile = (request: OpenFileRequest): FileTask => {
-  const { entry, fileSystem, clones } = request;
+  const { entry, fileSystem } = request;
   const blockBytes = blockBytesOf(entry.size);
   const start = openStart(request, blockBytes);
   let fd: number | null = start.fd;
@@ -63,7 +63,7 @@ export const openFile = (request: OpenFileRequest): FileTask => {
     if (fd === null) throw new TerminalError("file is closed", { code: "file-closed" });
     return fd;
   };
-  const { pieces, blocks } = prepare(entry, start, blockBytes, fileSystem);
+  const { pieces, holes, blocks } = prepare(entry, start, blockBytes, fileSystem);
   const fetched = pieces.reduce((sum, piece) => sum + piece.length, 0);
   let identity: FileIdentity | null = null;
   let clone: string | null = null;
@@ -86,7 +86,10 @@ export const openFile = (request: OpenFileRequest): FileTask => {
       fchmodSync(opened(), entry.mode);
       applyXattrs(opened(), entry, fileSystem);
       fileSystem.setTimes(opened(), entry.mtimeNs);
-      if (entry.size >= CLONE_BYTES_MIN) clone = keepClone(opened(), clones);
+      if (entry.size >= CLONE_BYTES_MIN) {
+        const ranges = [...pieces, ...holes];
+        clone = keepClone(opened(), { from: start.clone, ranges }, request);
+      }
       identity = identityOf(opened());
       closeSync(opened());
       fd = null;
@@ -100,7 +103,19 @@ export const openFile = (request: OpenFileRequest): FileTask => {
 };
 
 /** So that the first snapshot after the hydrate can tell what changed without reading. */
-const keepClone = (fd: number, clones: Clones): string | null => {
+const keepClone = (
+  fd: number,
+  { from, ranges }: { readonly from: string | null; readonly ranges: readonly FileRange[] },
+  { clones, fileSystem }: OpenFileRequest,
+): string | null => {
+  const extentCount = from === null ? null : fileSystem.countExtents(fd);
+  if (from !== null && extentCount !== null && isRenewedSooner(ranges.length, extentCount)) {
+    const to = clones.newName();
+    if (clones.renew(from, to, fd, ranges)) {
+      clones.keep(to);
+      return to;
+    }
+  }
   const clone = clones.take(fd);
   if (clone === null) return null;
   closeSync(clone.fd);
@@ -125,9 +140,16 @@ const prepare = (
   start: Start,
   blockBytes: number,
   fileSystem: FileSystem,
-): { pieces: readonly Extent[]; blocks: BlockDigests } => {
+): {
+  pieces: readonly Extent[];
+  holes: readonly FileRange[];
+  blocks: BlockDigests;
+} => {
   const blocks = start.blocks?.copy() ?? createBlockDigests();
-  const { pieces, holes } = compareExtents(start.extents, entry.extents);
+  const { pieces, holes: gone } = compareExtents(start.extents, entry.extents);
+  const holes = gone
+    .filter(({ offset }) => offset < entry.size)
+    .map(({ offset, length }) => ({ offset, length: Math.min(length, entry.size - offset) }));
   // Writing the last piece sets the size; only a hole at the end, or a cut, needs a call of its own.
   const last = pieces.at(-1);
   const endsWithPiece = last !== undefined && last.offset + last.length === entry.size;
@@ -135,12 +157,11 @@ const prepare = (
   if (start.size !== entry.size && !isGrown) ftruncateSync(start.fd, entry.size);
   blocks.truncate(Math.ceil(entry.size / blockBytes));
   for (const { offset, length } of holes) {
-    if (offset >= entry.size) continue;
-    fileSystem.punchHole(start.fd, offset, Math.min(length, entry.size - offset));
+    fileSystem.punchHole(start.fd, offset, length);
     const first = Math.floor(offset / blockBytes);
     for (const index of [...blocks.nonZero(first, Math.ceil((offset + length) / blockBytes))]) {
       blocks.set(index, null);
     }
   }
-  return { pieces, blocks };
+  return { pieces, holes, blocks };
 };

@@ -14,12 +14,16 @@ export interface Start {
   readonly extents: readonly Extent[];
   /** Its block digests; null: it is empty. */
   readonly blocks: BlockDigests | null;
+  /** Of the file as it is now, among this copy's clones. */
+  readonly clone: string | null;
 }
 
 const REOPEN = constants.O_RDWR | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-export const startAfresh = (fd: number): Start => ({ fd, size: 0, extents: [], blocks: null });
+export const startAfresh = (fd: number): Start => ({
+  ...{ fd, size: 0, extents: [], blocks: null, clone: null },
+});
 
 /** The file in its place, when it is the very file that the index knows, under one name only. */
 export const reopen = (at: Buffer, old: FoundEntry | null, blockBytes: number): Start | null => {
@@ -28,7 +32,7 @@ export const reopen = (at: Buffer, old: FoundEntry | null, blockBytes: number): 
   if (fd === null) return null;
   const now = identityOf(fd);
   const isIt = now.nlink === 1n && old.identity !== null && sameIdentity(old.identity, now);
-  if (isIt) return startFrom(fd, old);
+  if (isIt) return { ...startFrom(fd, old), clone: old.clone };
   closeSync(fd);
   return null;
 };
@@ -64,6 +68,7 @@ const startFrom = (fd: number, { entry, blocks }: UsableEntry): Start => ({
   size: entry.size,
   extents: entry.extents,
   blocks,
+  clone: null,
 });
 
 const copyUntouched = (source: Buffer, at: Buffer, { identity }: FoundEntry): boolean => {
