@@ -1,6 +1,7 @@
 /** Faults on a running installation, one or two at a time, in the order that a seed gives. */
 import { setTimeout as delay } from "node:timers/promises";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
+import { allEnded } from "../../volume/all-ended.ts";
 import type { Random } from "../simulation/random.ts";
 import type { ChaosSite, FAULTS, Struck } from "./faults.ts";
 
@@ -38,7 +39,8 @@ export const keepStriking = async (
     if (lasting.length > 1) struck.push("of them while another one lasted");
     const heldMs = Math.max(...lasting.map(({ fault }) => fault.heldMs ?? 0));
     await delay(Math.max(heldMs, random.between(...HELD_MS)));
-    for (const one of lasting) await heal(site, one, note);
+    // At once: a control process that was killed does not start before its store answers again.
+    await allEnded(lasting.map((one) => heal(site, one, note)));
     await delay(random.between(...PAUSE_MS));
   }
   return struck;
