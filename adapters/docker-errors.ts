@@ -58,18 +58,19 @@ export const isRefusal = (error: unknown, code: string): boolean =>
 
 export const translateEngineError = (what: string, error: unknown): Error => {
   if (error instanceof RetryableError || error instanceof TerminalError) return error;
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, address } = error as NodeJS.ErrnoException & { readonly address?: string };
+  const engine = address === undefined ? "the Docker engine" : `the Docker engine at ${address}`;
   if (code === "EACCES" || code === "EPERM") {
-    return new TerminalError(`${what}: no permission to talk to the Docker engine`, {
+    return new TerminalError(`${what}: no permission to talk to ${engine}`, {
       code: "docker-denied",
       hint: "run the agent as root or in the docker group",
       cause: error,
     });
   }
   if (!isEngineRefusal(error)) {
-    return new RetryableError(`${what}: can't reach the Docker engine (${String(code ?? error)})`, {
+    return new RetryableError(`${what}: can't reach ${engine} (${String(code ?? error)})`, {
       code: "docker-unreachable",
-      hint: "systemctl status docker",
+      hint: "systemctl status docker; if its socket is elsewhere, set BAGAGE_DOCKER_SOCKET to its path",
       cause: error,
     });
   }

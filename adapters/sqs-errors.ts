@@ -47,7 +47,10 @@ const translateSqsError = (what: string, failure: SqsFailure): Error => {
   if (DENIED.test(name)) {
     return new TerminalError(message, {
       code: "queue-denied",
-      hint: "check the credentials, the region, and the role's sqs: permissions",
+      hint:
+        name === "CredentialsProviderError"
+          ? "set BAGAGE_SQS_ACCESS_KEY and BAGAGE_SQS_SECRET_KEY, or give the process a role on AWS"
+          : "check the credentials, the region, and the role's sqs: permissions",
       cause: failure,
     });
   }

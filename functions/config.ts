@@ -10,6 +10,7 @@ import type { StoreConfig } from "../adapters/open-store.ts";
 import type { TraceSettings } from "../adapters/tracing/open-traces.ts";
 import { parseSize } from "../workflows/deliverous/quantities.ts";
 import { NodeId } from "../workflows/ids.ts";
+import { explainSettings, wholeNumber } from "./explain-settings.ts";
 import { QUEUE_PREFIX } from "./messages.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
 import { ConfigError, keyFilesOf, refuseHalfPairs, withFiles } from "./setting-files.ts";
@@ -107,7 +108,7 @@ const Environment = z.object({
   /** Address that published ports are opened on; 0.0.0.0: all. */
   BAGAGE_NODE_BIND: z.string().default("0.0.0.0"),
   /** Where edges reach this node's containers, on the same address; firewalls keep others away. */
-  BAGAGE_NODE_DOOR_PORT: z.coerce.number().int().min(1).max(65_535).default(7_482),
+  BAGAGE_NODE_DOOR_PORT: wholeNumber(1, 65_535).default(7_482),
   /** The most that warm copies of volumes may take on this node: 20GB, or a count of bytes. */
   BAGAGE_CACHE_BUDGET: size.optional(),
   /** key=value by comma, for placement constraints. */
@@ -116,7 +117,7 @@ const Environment = z.object({
    * Seconds that this node's lease holds without a renewal. Shorter: volumes with
    * `on_node_loss: restore` go on sooner elsewhere, and an outage of the store stops them sooner.
    */
-  BAGAGE_LEASE_S: z.coerce.number().int().min(3).max(600).default(30),
+  BAGAGE_LEASE_S: wholeNumber(3, 600).default(30),
   BAGAGE_DOCKER_SOCKET: z.string().startsWith("/").default("/var/run/docker.sock"),
   /** Repositories by path or file://: only for an operator who trusts all who add projects. */
   BAGAGE_ALLOW_LOCAL_REPOSITORIES: z.stringbool().default(false),
@@ -136,8 +137,8 @@ const Environment = z.object({
   BAGAGE_EDGE: NodeId.default(ownName),
   /** Address that the edge opens TCP ports on; 0.0.0.0: all. */
   BAGAGE_EDGE_BIND: z.string().default("0.0.0.0"),
-  BAGAGE_EDGE_HTTP_PORT: z.coerce.number().int().min(1).max(65_535).default(80),
-  BAGAGE_EDGE_HTTPS_PORT: z.coerce.number().int().min(1).max(65_535).default(443),
+  BAGAGE_EDGE_HTTP_PORT: wholeNumber(1, 65_535).default(80),
+  BAGAGE_EDGE_HTTPS_PORT: wholeNumber(1, 65_535).default(443),
   /** `auto`: public certificates; `internal`: of Caddy's own authority; `off`: no HTTPS. */
   BAGAGE_EDGE_TLS: z.enum(["auto", "internal", "off"]).default("auto"),
   /** Where Caddy finds the edge's sockets. */
@@ -149,7 +150,7 @@ const Environment = z.object({
   BAGAGE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
   ...TraceEnvironment.shape,
   /** Seconds between two sweeps: the delay that a lost message costs. */
-  BAGAGE_SWEEP_S: z.coerce.number().int().min(1).max(3_600).default(15),
+  BAGAGE_SWEEP_S: wholeNumber(1, 3_600).default(15),
 });
 
 interface KeyPair {
@@ -229,7 +230,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
   const values = withFiles(environment);
   refuseHalfPairs(values);
   const parsed = Environment.safeParse(values);
-  if (!parsed.success) throw new ConfigError(z.prettifyError(parsed.error));
+  if (!parsed.success) throw new ConfigError(explainSettings(parsed.error, values));
   const e = parsed.data;
   const hasKeys = e.BAGAGE_SQS_ACCESS_KEY !== undefined && e.BAGAGE_SQS_SECRET_KEY !== undefined;
   const place = {

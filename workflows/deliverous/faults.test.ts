@@ -194,3 +194,15 @@ describe("51: refused with line, column and what would be right", () => {
     }
   });
 });
+
+test.for([
+  ["web:\n  image: [unclosed\n  command: x\n", "2:10", "[", "]"],
+  ["web: { image: x\n", "1:6", "{", "}"],
+  ["web:\n  image: x\n  ports: [[80]\n", "3:10", "[", "]"],
+] as const)(
+  "an unclosed bracket is named where it opens: %j",
+  ([text, place, opening, closing]) => {
+    expect(summaryOf(text)).toEqual([`${place}  the bracket ${opening} is not closed`]);
+    expect(problemsOf(text)[0]?.remedy).toBe(`add ${closing} where it ends`);
+  },
+);

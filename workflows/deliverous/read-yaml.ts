@@ -92,6 +92,7 @@ const parse = (text: string): Read => {
     merge: true,
     logLevel: "error",
     prettyErrors: false,
+    keepSourceTokens: true,
     strict: true,
     // The parser's own check compares each key with each: findDuplicates does it in one pass.
     uniqueKeys: false,
@@ -99,8 +100,12 @@ const parse = (text: string): Read => {
   const faults = [...document.errors, ...document.warnings];
   if (faults.some(({ code }) => code === "RESOURCE_EXHAUSTION")) return fail(TOO_LARGE);
   if (faults.length > 0) {
-    const problems = faults.slice(0, SYNTAX_PROBLEMS_MAX).map((fault) => explain(fault, lines));
-    return { ok: false, problems };
+    const unclosed = findUnclosed({ document, lines });
+    const others = faults.filter(
+      ({ message }) => unclosed.length === 0 || !UNCLOSED_FLOW.test(message),
+    );
+    const problems = [...unclosed, ...others.map((fault) => explain(fault, lines))];
+    return { ok: false, problems: problems.slice(0, SYNTAX_PROBLEMS_MAX) };
   }
   const duplicates = findDuplicates({ document, lines });
   if (duplicates.length > 0) return { ok: false, problems: duplicates };
@@ -108,6 +113,29 @@ const parse = (text: string): Read => {
   const source = { document, lines };
   const value: unknown = document.toJS({ maxAliasCount: ALIAS_COUNT_MAX });
   return hasBoundedSize(value) ? { ok: true, value, source } : fail(TOO_LARGE);
+};
+
+/** The parser tells of these at the end of the file, and some as wrong indentation. */
+const UNCLOSED_FLOW = /^Flow (?:map|sequence) .*end with a [\]}]$/;
+
+/** Every bracket that has no end, where it opens. */
+const findUnclosed = ({ document, lines }: SourceMap): LocatedProblem[] => {
+  const problems: LocatedProblem[] = [];
+  visit(document, {
+    Collection: (_, { srcToken }) => {
+      if (srcToken?.type !== "flow-collection") return;
+      const { source, offset } = srcToken.start;
+      const closing = source === "{" ? "}" : "]";
+      if (srcToken.end[0]?.source === closing) return;
+      const { line, col } = lines.linePos(offset);
+      const message = `the bracket ${source} is not closed`;
+      problems.push({
+        ...{ line, column: col, path: "" },
+        ...{ message, remedy: `add ${closing} where it ends` },
+      });
+    },
+  });
+  return problems;
 };
 
 /** Every key that its map has already. */

@@ -1,0 +1,31 @@
+/** What is said when no engine answers. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { connectDocker } from "./docker-engine.ts";
+import { translateEngineError } from "./docker-errors.ts";
+
+test("an engine that can't be reached is named by the socket that was tried, with a remedy", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "docker-errors-"));
+  const socketPath = join(directory, "none.sock");
+  try {
+    await expect(
+      connectDocker({ socketPath }).ping(AbortSignal.timeout(60_000)),
+    ).rejects.toMatchObject({
+      code: "docker-unreachable",
+      message: expect.stringContaining(socketPath),
+      hint: expect.stringMatching(/systemctl status docker.*BAGAGE_DOCKER_SOCKET/),
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a socket that may not be opened is named as well", () => {
+  const denied = Object.assign(new Error("connect"), { code: "EACCES", address: "/run/d.sock" });
+  expect(translateEngineError("ping", denied)).toMatchObject({
+    code: "docker-denied",
+    message: expect.stringContaining("/run/d.sock"),
+  });
+});
