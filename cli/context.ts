@@ -6,7 +6,7 @@ import { createLogger } from "../adapters/log.ts";
 import type { LoadedRecord } from "../adapters/project-records.ts";
 import { type Connections, connect } from "../agent/connect.ts";
 import { type Config, readConfig } from "../functions/config.ts";
-import { TerminalError } from "../volume/errors.ts";
+import { unknownProject } from "../functions/projects.ts";
 import { ProjectId } from "../workflows/ids.ts";
 
 /** Where `bagage up` has its queue, for the commands on the same machine. */
@@ -69,10 +69,7 @@ export const openContext = async (): Promise<Context> => {
       const project = ProjectId.parse(name);
       const loaded = await connections.control.records.load(project, signal);
       if (loaded !== null) return { ...loaded, project };
-      throw new TerminalError(`there is no project ${name}`, {
-        code: "unknown-project",
-        hint: `bagage project add ${name} --repository URL`,
-      });
+      throw await unknownProject(connections.control.store, project, signal);
     },
   };
 };

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { createMemoryObjectStore } from "../volume/memory-object-store.ts";
 import { ProjectId } from "../workflows/ids.ts";
-import { addProject, findPushProject, replaceSecret } from "./projects.ts";
+import { addProject, findPushProject, replaceSecret, unknownProject } from "./projects.ts";
 
 const signal = new AbortController().signal;
 const project = ProjectId.parse("shop");
@@ -45,4 +45,12 @@ test("a project that does not exist gets no secret", async () => {
   await expect(
     replaceSecret(ports, ProjectId.parse("nobody"), replace, signal),
   ).rejects.toMatchObject({ code: "unknown-project" });
+});
+
+test("an unknown project's hint is the name that was probably meant", async () => {
+  const { store } = await open();
+  const misspelt = ProjectId.parse("shpo");
+  expect((await unknownProject(store, misspelt, signal)).hint).toMatch(/^did you mean shop\?/);
+  const other = await unknownProject(store, ProjectId.parse("wiki"), signal);
+  expect(other.hint).toBe("bagage project add wiki --repository URL");
 });

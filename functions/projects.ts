@@ -2,9 +2,10 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import type { ProjectRecords } from "../adapters/project-records.ts";
-import { secretKey } from "../adapters/store-keys.ts";
+import { PROJECTS_PREFIX, secretKey } from "../adapters/store-keys.ts";
 import { ConflictError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
+import { closestWord } from "../workflows/deliverous/closest-word.ts";
 import type { ProjectId } from "../workflows/ids.ts";
 import { newProject } from "../workflows/new-project.ts";
 import type { ProjectSettings } from "../workflows/project-settings.ts";
@@ -68,6 +69,21 @@ const taken = (project: ProjectId): TerminalError =>
     code: "project-exists",
     hint: `bagage status ${project}`,
   });
+
+/** With the name that was probably meant, where the listing of names is allowed. */
+export const unknownProject = async (
+  store: ObjectStore,
+  project: ProjectId,
+  signal: AbortSignal,
+): Promise<TerminalError> => {
+  const names = await store.listFolders(PROJECTS_PREFIX, signal).catch(() => []);
+  const meant = closestWord(project, names);
+  const add = `bagage project add ${project} --repository URL`;
+  return new TerminalError(`there is no project ${project}`, {
+    code: "unknown-project",
+    hint: meant === null ? add : `did you mean ${meant}? A new one: ${add}`,
+  });
+};
 
 /** What a push is checked against; null for a project that does not exist. */
 export const findPushProject = async (

@@ -2,6 +2,7 @@ import type { CommandModule } from "yargs";
 import { addProject, replaceSecret } from "../../functions/projects.ts";
 import { NodeId, ProjectId } from "../../workflows/ids.ts";
 import { openContext } from "../context.ts";
+import { refuseMissingRepository } from "../refuse-missing-repository.ts";
 
 interface Arguments {
   project: string;
@@ -35,6 +36,7 @@ const addCommand: CommandModule<object, Arguments> = {
       .option("secret", { type: "string", describe: "webhook secret (default: a new one is made)" })
       .option("json", { type: "boolean", default: false }),
   handler: async (args) => {
+    refuseMissingRepository(args.repository);
     const { control, config, signal } = await openContext();
     const project = ProjectId.parse(args.project);
     const settings = {
