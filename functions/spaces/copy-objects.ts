@@ -43,7 +43,10 @@ export const copyObjects = async (
   };
   await allEnded(Array.from({ length: COPIED_AT_ONCE }, work));
   if (files > 0) return { files, bytes, skipped };
-  throw new TerminalError(`s3://${from.name}/${fromPrefix} has no objects`, { code: "usage" });
+  throw new TerminalError(`s3://${from.name}/${fromPrefix} has no objects`, {
+    code: "usage",
+    hint: "check the bucket and the prefix: its folders and case must be as they stand there",
+  });
 };
 
 /** False: it was deleted since it was listed. */
