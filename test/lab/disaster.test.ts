@@ -77,7 +77,7 @@ test("the queue loses all its messages and the control plane dies in a deploy: a
   await addNote(at(x), "of this no snapshot knows");
 });
 
-test("all machines are lost: from the bucket alone the project runs again on new ones, and what is lost is said", async () => {
+test("all machines and the bucket are lost: from a copy of it the project runs again on new ones, and what is lost is said", async () => {
   for (const process of ["another", "node-x", "node-y"]) {
     await scene.installation.stop(process, "SIGKILL");
   }
@@ -88,11 +88,12 @@ test("all machines are lost: from the bucket alone the project runs again on new
     await node.boot(signal);
   }
   rmSync(scene.installation.directory, { recursive: true });
-  // New machines with new names, and another queue; of the old ones there is but the bucket.
+  // New machines with new names, another queue, another bucket; of the old ones there is but the copy.
   rebuilt = await install(lab, {
-    ...{ name, store: "s3", queue: "embedded", environment },
+    ...{ name: `${name}-copy`, store: "s3", queue: "embedded", environment },
     nodeSettings: { x: { BAGAGE_NODE: "new-x" }, y: { BAGAGE_NODE: "new-y" } },
   });
+  await moveObjects(scene.installation, rebuilt);
   await rebuilt.startServe();
   await Promise.all([rebuilt.startNode("x"), rebuilt.startNode("y")]);
   const { cli } = rebuilt;
@@ -116,9 +117,25 @@ test("all machines are lost: from the bucket alone the project runs again on new
   expect(nodes.map(({ node }) => node).sort()).toEqual(["new-x", "new-y"]);
 });
 
+/** Copies all that the platform stored, the records first, and leaves nothing where it was. */
+const moveObjects = async (from: Installation, to: Installation): Promise<void> => {
+  const [old, copy] = await Promise.all([openStoreOf(from), openStoreOf(to)]);
+  const keys: string[] = [];
+  for await (const { key } of old.list("", signal)) keys.push(key);
+  const isRecord = (key: string): boolean => /^projects\/[^/]+\/record\//.test(key);
+  for (const key of [...keys.filter(isRecord), ...keys.filter((key) => !isRecord(key))]) {
+    const bytes = await old.get(key, signal);
+    if (bytes !== null) await copy.put(key, bytes, { ifAbsent: true }, signal);
+  }
+  await old.delete(keys, signal);
+  expect(keys.filter(isRecord)).not.toEqual([]);
+};
+
+const openStoreOf = ({ environment }: Installation) => openStore(readConfig(environment).store);
+
 /** The node that the volume runs on once the fail-over has ended, and what was given up for it. */
 const ownerOf = async (installation: Installation): Promise<string> => {
-  const store = await openStore(readConfig(installation.environment).store);
+  const store = await openStoreOf(installation);
   const records = openProjectRecords({ store, nowMs: Date.now, newUuid: randomUUID });
   return waitUntil(
     async () => {
