@@ -87,6 +87,9 @@ export const PENDING_PREFIX = "pending/";
 export const pendingKey = (project: ProjectId, requestId: string): string =>
   `${PENDING_PREFIX}${project}/${encodeURIComponent(requestId)}.json`;
 
+/** Who swept last, and when. */
+export const SWEPT_KEY = "swept.json";
+
 /** Projects with outstanding duties; an idle project has no object here and costs nothing. */
 export const OPEN_PREFIX = "open/";
 export const openPrefix = (project: ProjectId): string => `${OPEN_PREFIX}${project}/`;

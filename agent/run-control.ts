@@ -17,6 +17,7 @@ import { OBJECT_EVENTS_PATH } from "../functions/receive-object-events/receive-o
 import { expireKeys } from "../functions/spaces/manage-keys.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { createHandler as createSweepHandler } from "../functions/sweep/handler.ts";
+import { createTurns } from "../functions/sweep/take-turn.ts";
 import { traceRequest } from "../functions/trace-ports.ts";
 import { localContext } from "./local-context.ts";
 
@@ -67,13 +68,15 @@ export const runControl = async (options: ControlOptions, signal: AbortSignal): 
   });
   options.onListening(server.url);
   const sweeping = async (): Promise<void> => {
+    const say = (what: string) => (error: unknown) => {
+      if (!signal.aborted) ports.log.error({ err: error }, what);
+    };
+    const takeTurn = createTurns(ports, options.sweepMs);
     while (!signal.aborted) {
-      await sweep({}, localContext("sweep")).catch((error: unknown) => {
-        if (!signal.aborted) ports.log.error({ err: error }, "sweep.failed");
-      });
-      await expireKeys(options.spaces, signal).catch((error: unknown) => {
-        if (!signal.aborted) ports.log.error({ err: error }, "keys.not-expired");
-      });
+      if (await takeTurn(signal).catch(say("sweep.failed"))) {
+        await sweep({}, localContext("sweep")).catch(say("sweep.failed"));
+        await expireKeys(options.spaces, signal).catch(say("keys.not-expired"));
+      }
       await options.sleep(options.sweepMs, signal).catch(() => undefined);
     }
   };
