@@ -12,7 +12,12 @@ import {
   sendMessages,
 } from "../../adapters/sqs.ts";
 import { readConfig } from "../../functions/config.ts";
-import { CONTROL_QUEUE, type DeployRequested, nameQueues } from "../../functions/messages.ts";
+import {
+  CONTROL_QUEUE,
+  type DeployRequested,
+  nameQueues,
+  nodeQueue,
+} from "../../functions/messages.ts";
 import { addProject } from "../../functions/projects.ts";
 import { deployIdOf } from "../../functions/request-deploy.ts";
 import { createRepository } from "../../infra/lab/repository.ts";
@@ -75,9 +80,11 @@ export const openDeploys = async (fleet: Fleet, signal: AbortSignal): Promise<De
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials !== undefined && { credentials }),
   });
-  const queue = await openQueue(
-    { client, queue: nameQueues(config.sqs.queuePrefix)(CONTROL_QUEUE) },
-    signal,
+  const open = (name: string): Promise<Queue> =>
+    openQueue({ client, queue: nameQueues(config.sqs.queuePrefix)(name) }, signal);
+  const queue = await open(CONTROL_QUEUE);
+  const nodeQueues = await Promise.all(
+    fleet.nodes.map((node) => open(nodeQueue(NodeId.parse(node)))),
   );
   const repository = await createRepository(`${fleet.installation.directory}/git`, null);
   await repository.push({ Deliverous: FILE }, "One");
@@ -93,7 +100,7 @@ export const openDeploys = async (fleet: Fleet, signal: AbortSignal): Promise<De
     const { waits, notDeployed, why } = await work();
     const elapsedMs = Date.now() - began;
     if (waits.length === 0) throw new Error(`nothing was deployed: ${why}`);
-    await settle(queue, signal);
+    await settle([queue, ...nodeQueues], signal);
     const counts = countsSince(before, await fleet.counts());
     const { p50Ms, p99Ms } = summariseWaits(waits);
     return { elapsedMs, deployed: waits.length, notDeployed, p50Ms, p99Ms, counts };
@@ -186,11 +193,12 @@ const deployAll = async (
 };
 
 /** Receipts, garbage and hints of a deploy come after its end; they are counted, too. */
-const settle = async (queue: Queue, signal: AbortSignal): Promise<void> => {
+const settle = async (queues: readonly Queue[], signal: AbortSignal): Promise<void> => {
   const untilMs = Date.now() + SETTLE_TIMEOUT_MS;
   for (let quiet = 0; quiet < QUIET_LOOKS && Date.now() < untilMs; ) {
     await delay(POLL_MS, undefined, { signal });
-    const { visible, inFlight } = await countMessages(queue, signal);
-    quiet = visible + inFlight === 0 ? quiet + 1 : 0;
+    const left = await Promise.all(queues.map((queue) => countMessages(queue, signal)));
+    const isQuiet = left.every(({ visible, inFlight }) => visible + inFlight === 0);
+    quiet = isQuiet ? quiet + 1 : 0;
   }
 };
