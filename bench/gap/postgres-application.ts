@@ -1,7 +1,7 @@
 /** A table of PostgreSQL, in as many partitions as it was filled in steps. */
-import type { Sql } from "postgres";
+import * as z from "zod";
 import { loadPostgresImage } from "../../infra/lab/postgres-image.ts";
-import { connectPostgres } from "../../test/lab/postgres-load.ts";
+import { connectPostgres, type PostgresConnection } from "../../test/lab/postgres-connection.ts";
 import {
   type Application,
   healthcheck,
@@ -16,6 +16,9 @@ const ROW_BYTES = 1_000;
 const ROW_BYTES_STORED = 1_170;
 /** With this a table that is filled in the transaction that made it is written once, not twice. */
 const SETTINGS = ["wal_level=minimal", "max_wal_senders=0", "max_wal_size=64MB"];
+
+/** PostgreSQL's bigint comes as text. */
+const Noted = z.object({ n: z.coerce.number() }).transform(({ n }) => n);
 
 const changeRows = (ids: string): string =>
   `UPDATE rows SET body = gen_random_bytes(${ROW_BYTES}) WHERE id IN (${ids})`;
@@ -53,7 +56,7 @@ export const postgresApplication: Application = {
         return await work(session);
       } catch (error) {
         if (sessions.get(node) === session) sessions.delete(node);
-        void session.sql.end({ timeout: 0 });
+        void session.connection.end();
         throw error;
       }
     };
@@ -65,57 +68,51 @@ export const postgresApplication: Application = {
       write: (node, n, signal) =>
         orForget(node, (session) => Promise.race([change(session, n), whenAborted(signal)])),
       noted: async (node) => {
-        const rows = await sessionOf(node).sql<{ n: string }[]>`SELECT n FROM noted`;
-        return rows.map(({ n }) => Number(n));
+        const rows = await sessionOf(node).connection.query("SELECT n FROM noted");
+        return z.array(Noted).parse(rows);
       },
       close: async () => {
-        for (const { sql } of sessions.values()) await sql.end({ timeout: 0 });
+        for (const { connection } of sessions.values()) await connection.end();
       },
     };
   },
 };
 
 interface Session {
-  readonly sql: Sql;
+  readonly connection: PostgresConnection;
   rowCount: number | null;
 }
 
 const openSession = (place: Place | undefined): Session => {
   if (place === undefined) throw new Error("there is no such node");
-  return { sql: connectPostgres(place), rowCount: null };
+  return { connection: connectPostgres(place), rowCount: null };
 };
 
-const fill = async ({ sql }: Session, bytes: number): Promise<void> => {
-  await sql.unsafe(`CREATE EXTENSION IF NOT EXISTS pgcrypto;
+const fill = async ({ connection }: Session, bytes: number): Promise<void> => {
+  await connection.query(`CREATE EXTENSION IF NOT EXISTS pgcrypto;
     CREATE TABLE IF NOT EXISTS noted (n bigint PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS rows (id bigint PRIMARY KEY, body bytea) PARTITION BY RANGE (id);
     ALTER TABLE rows ALTER body SET STORAGE PLAIN`);
-  const from = (await countRows(sql)) + 1;
+  const from = (await countRows(connection)) + 1;
   const to = Math.ceil(bytes / ROW_BYTES_STORED);
   if (to < from) return;
-  await sql.begin(async (transaction) => {
-    await transaction.unsafe(
-      `CREATE TABLE rows_${from} PARTITION OF rows FOR VALUES FROM (${from}) TO (${to + 1})`,
-    );
-    await transaction.unsafe(`INSERT INTO rows_${from}
-      SELECT id, gen_random_bytes(${ROW_BYTES}) FROM generate_series(${from}, ${to}) AS id`);
-  });
+  await connection.query(`
+    CREATE TABLE rows_${from} PARTITION OF rows FOR VALUES FROM (${from}) TO (${to + 1});
+    INSERT INTO rows_${from}
+    SELECT id, gen_random_bytes(${ROW_BYTES}) FROM generate_series(${from}, ${to}) AS id`);
 };
 
-const countRows = async (sql: Sql): Promise<number> => {
-  const [row] = await sql<{ id: string | null }[]>`SELECT max(id) AS id FROM rows`;
-  return Number(row?.id ?? 0);
+const countRows = async (connection: PostgresConnection): Promise<number> => {
+  const rows = await connection.query("SELECT coalesce(max(id), 0) AS n FROM rows");
+  return z.tuple([Noted]).parse(rows)[0];
 };
 
 const change = async (session: Session, n: number): Promise<void> => {
-  const { sql } = session;
-  session.rowCount ??= await countRows(sql);
+  const { connection } = session;
+  session.rowCount ??= await countRows(connection);
   const count = session.rowCount;
   const ids = Array.from({ length: ROWS_A_WRITE }, () => 1 + Math.floor(Math.random() * count));
-  await sql.begin(async (transaction) => {
-    await transaction.unsafe(changeRows(ids.join(",")));
-    await transaction`INSERT INTO noted VALUES (${n})`;
-  });
+  await connection.query(`${changeRows(ids.join(","))}; INSERT INTO noted VALUES (${n})`);
 };
 
 const whenAborted = (signal: AbortSignal): Promise<never> => {

@@ -2,28 +2,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import postgres, { type Sql } from "postgres";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
+import { connectPostgres, type PostgresPlace } from "./postgres-connection.ts";
 
-export interface PostgresPlace {
-  readonly host: string;
-  readonly port: number;
-}
-
-const CONNECT_TIMEOUT_S = 60;
 const CLIENTS = 4;
 const EVERY_MS = 20;
 const RETRY_MS = 10;
 const FURTHER_TIMEOUT_MS = 120_000;
-
-/** One connection, made when it is first needed, and again after it broke. */
-export const connectPostgres = ({ host, port }: PostgresPlace): Sql =>
-  postgres({
-    ...{ host, port, user: "postgres", database: "postgres", max: 1 },
-    connect_timeout: CONNECT_TIMEOUT_S,
-    backoff: false,
-    onnotice: () => undefined,
-  });
 
 /** Runs pgbench for ever: it ends when a move breaks its connections, and is started again. */
 export const startPgbench = (
@@ -62,20 +47,19 @@ export interface Numbers {
 export const startNumbers = (place: PostgresPlace): Numbers => {
   const acknowledged: number[] = [];
   let isOver = false;
-  let sql = connectPostgres(place);
+  const connection = connectPostgres(place);
   const run = async (): Promise<void> => {
     for (let n = 1; !isOver; n += 1) {
       try {
-        await sql`INSERT INTO committed VALUES (${n})`;
+        await connection.query("INSERT INTO committed VALUES ($1)", [n]);
         acknowledged.push(n);
         await sleep(EVERY_MS);
       } catch {
-        await sql.end({ timeout: 0 });
-        sql = connectPostgres(place);
+        await connection.end();
         await sleep(RETRY_MS);
       }
     }
-    await sql.end({ timeout: 0 });
+    await connection.end();
   };
   const running = run();
   return {

@@ -3,15 +3,19 @@
  * of each transaction that was acknowledged: none may be missing after a move, and no index be wrong.
  */
 import { randomBytes } from "node:crypto";
+import * as z from "zod";
 import { runCommand } from "../../infra/lab/command.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { loadPostgresImage, postgresProgram } from "../../infra/lab/postgres-image.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 import type { EndedDeploy } from "../../workflows/record.ts";
 import { openScene } from "./deploy-scene.ts";
-import { connectPostgres, startNumbers, startPgbench } from "./postgres-load.ts";
+import { connectPostgres } from "./postgres-connection.ts";
+import { startNumbers, startPgbench } from "./postgres-load.ts";
 
 const PORT = 8195;
+/** PostgreSQL's bigint comes as text. */
+const Numbers = z.array(z.object({ n: z.coerce.number() }).transform(({ n }) => n));
 const READY_TIMEOUT_MS = 60_000;
 /** After a move the load runs on for so many transactions, before the next one begins. */
 const BETWEEN_MOVES = 20;
@@ -77,10 +81,12 @@ export const movePostgres = async (
       return scene.ended(commit);
     };
     await move("x");
-    const sql = connectPostgres(place);
-    stops.unshift(() => sql.end({ timeout: 0 }));
+    const connection = connectPostgres(place);
+    stops.unshift(connection.end);
     await waitUntil(
-      async () => (await sql`CREATE TABLE IF NOT EXISTS committed (n bigint PRIMARY KEY)`) && true,
+      async () =>
+        (await connection.query("CREATE TABLE IF NOT EXISTS committed (n bigint PRIMARY KEY)")) &&
+        true,
       { what: "the edge leads to PostgreSQL", timeoutMs: READY_TIMEOUT_MS },
       signal,
     );
@@ -97,8 +103,7 @@ export const movePostgres = async (
       await numbers.further(BETWEEN_MOVES);
       const { result, gapMs } = await move(i % 2 === 1 ? "y" : "x");
       const acknowledged = [...numbers.acknowledged()];
-      const rows = await sql<{ n: string }[]>`SELECT n FROM committed`;
-      const there = new Set(rows.map(({ n }) => Number(n)));
+      const there = new Set(Numbers.parse(await connection.query("SELECT n FROM committed")));
       const missing = acknowledged.filter((n) => !there.has(n));
       moves.push({ result, gapMs, acknowledged: acknowledged.length, missing });
       const found = await checkIndexes(env, signal);
@@ -109,14 +114,7 @@ export const movePostgres = async (
     }
     await numbers.stop();
     await load.stop();
-    const [books] = await sql<Books[]>`SELECT
-      (SELECT sum(abalance) FROM pgbench_accounts)::text AS accounts,
-      (SELECT sum(tbalance) FROM pgbench_tellers)::text AS tellers,
-      (SELECT sum(bbalance) FROM pgbench_branches)::text AS branches,
-      (SELECT sum(delta) FROM pgbench_history)::text AS history,
-      (SELECT count(*) FROM pgbench_history)::int AS count,
-      pg_database_size('postgres')::float8 AS bytes`;
-    if (books === undefined) throw new Error("pgbench's tables are empty");
+    const [books] = z.tuple([Books]).parse(await connection.query(READ_BOOKS));
     const { accounts, tellers, branches, history } = books;
     return {
       ...{ moves, corruption, pgbenchCommitted: books.count, bytes: books.bytes },
@@ -127,14 +125,21 @@ export const movePostgres = async (
   }
 };
 
-interface Books {
-  readonly accounts: string;
-  readonly tellers: string;
-  readonly branches: string;
-  readonly history: string;
-  readonly count: number;
-  readonly bytes: number;
-}
+const Books = z.object({
+  accounts: z.string(),
+  tellers: z.string(),
+  branches: z.string(),
+  history: z.string(),
+  count: z.int(),
+  bytes: z.number(),
+});
+const READ_BOOKS = `SELECT
+  (SELECT sum(abalance) FROM pgbench_accounts)::text AS accounts,
+  (SELECT sum(tbalance) FROM pgbench_tellers)::text AS tellers,
+  (SELECT sum(bbalance) FROM pgbench_branches)::text AS branches,
+  (SELECT sum(delta) FROM pgbench_history)::text AS history,
+  (SELECT count(*) FROM pgbench_history)::int AS count,
+  pg_database_size('postgres')::float8 AS bytes`;
 
 /** Every table and every B-tree, each heap tuple looked for in its indexes; empty when all is well. */
 const checkIndexes = async (
