@@ -36,8 +36,9 @@ const addCommand: CommandModule<object, Arguments> = {
       .option("secret", { type: "string", describe: "webhook secret (default: a new one is made)" })
       .option("json", { type: "boolean", default: false }),
   handler: async (args) => {
-    refuseMissingRepository(args.repository);
     const { control, config, signal } = await openContext();
+    // With a store of its own, this machine is the one that fetches.
+    if (config.store.url.startsWith("file:")) refuseMissingRepository(args.repository);
     const project = ProjectId.parse(args.project);
     const settings = {
       repository: args.repository,

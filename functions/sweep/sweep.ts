@@ -8,11 +8,18 @@ import { ProjectId } from "../../workflows/ids.ts";
 import type { ControlPorts } from "../control-ports.ts";
 import { CONTROL_QUEUE, type ProjectHint } from "../messages.ts";
 import type { LeaseWatch } from "./find-expired-leases.ts";
+import { createTurnsOfMany, type TurnsOfMany } from "./turns-of-many.ts";
+
+/** What one process remembers from sweep to sweep. */
+export interface SweepMemory {
+  readonly leases?: LeaseWatch;
+  readonly turns?: TurnsOfMany;
+}
 
 export const sweep = async (
   ports: Pick<ControlPorts, "store" | "send" | "log">,
   signal: AbortSignal,
-  leases?: LeaseWatch,
+  { leases, turns = createTurnsOfMany() }: SweepMemory = {},
 ): Promise<{ readonly hints: number }> => {
   let hints = 0;
   const send = async (name: string, requestId?: string): Promise<void> => {
@@ -36,7 +43,8 @@ export const sweep = async (
   for await (const { key } of ports.store.list(OPEN_PREFIX, signal)) {
     open.add(key.slice(OPEN_PREFIX.length).split("/")[0] ?? "");
   }
-  for (const name of open) await send(name);
+  for (const name of turns.take([...open])) await send(name);
+  // Of all of them: what is lost with a node is not put off.
   for (const expired of (await leases?.look(ports, [...open], signal)) ?? []) {
     await ports.send(CONTROL_QUEUE, expired, signal);
     hints += 1;
