@@ -1,6 +1,7 @@
 /** The moves of one size: what the record says of each, and what a client that writes saw. */
 import { explainGap } from "../../workflows/deploy/explain-gap.ts";
 import type { GapScene } from "./scene.ts";
+import { settleDisk } from "./settle-disk.ts";
 import type { SizeResult } from "./size-result.ts";
 import { startWriteLoad } from "./write-load.ts";
 
@@ -22,6 +23,7 @@ export const moveUnderLoad = async (
   const moves = [];
   for (let i = 0; i < MOVES; i += 1) {
     place = 1 - place;
+    await settleDisk(signal);
     load.takeLongestSilenceMs();
     const ended = await scene.deploy(place);
     await load.untilAnswered(signal);

@@ -11,6 +11,7 @@ import type { ContainerSpec } from "../../workflows/container-spec.ts";
 import type { Restic } from "../engine-tools.ts";
 import type { Application } from "./application.ts";
 import type { GapScene } from "./scene.ts";
+import { settleDisk } from "./settle-disk.ts";
 
 export interface PeerTimes {
   /** Stop, create and start on one node, health not counted. */
@@ -114,6 +115,7 @@ const timed = async (
   const signal = AbortSignal.timeout(600_000);
   const old = await start(scene, from, source, "peer-old", signal);
   await old.healthy();
+  await settleDisk(signal);
   const began = performance.now();
   await old.docker.stopContainer("peer-old", GRACE_MS, signal);
   await carry();

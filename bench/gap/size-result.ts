@@ -46,7 +46,8 @@ export const gapRows = (results: readonly SizeResult[], on: string): Row[] =>
 export const describeGaps = (results: readonly SizeResult[]): string =>
   [
     `An SQLite file with rows of 8 KB and a PostgreSQL with rows of 1 KB, which take about 20 writes a second, of ${ROWS_A_WRITE} random`,
-    `rows each, are moved ${MOVES} times per size between two Docker engines over Ceph RGW and ElasticMQ; medians. The peers move a copy of`,
+    `rows each, are moved ${MOVES} times per size between two Docker engines over Ceph RGW and ElasticMQ; medians. Theirs`,
+    "and ours begin once the disk, which they all share, has worked off what was before. The peers move a copy of",
     `the same volume that nobody writes to; restic has backed it up before and finds ${ROWS_CHANGED_FOR_PEERS} rows changed. No acknowledged write was lost.`,
     "",
     "| application | rows | volume | gap | predicted | longest silence for a writer | moved in the gap | what the gap consists of, ms |",
