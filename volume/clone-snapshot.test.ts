@@ -28,7 +28,7 @@ const withClone = async (
     writeFileSync(`${pair.source}/first`, randomBytes(100_000));
     mkdirSync(`${pair.source}/below`);
     writeFileSync(`${pair.source}/below/second`, "a text");
-    const { snapshotId } = await pair.snapshot(keys);
+    const { snapshotId } = await pair.snapshot({ keys });
     const before = pair.store.objects.size;
     const from = { store: pair.store, prefix: PREFIX, snapshotId, keys };
     const to = { store: pair.store, prefix: CLONE, snapshotId: "clone-1" };

@@ -123,7 +123,7 @@ test.for([
           const pair = openVolumePair();
           try {
             growTree(pair.source, tree);
-            const { snapshotId } = await pair.snapshot(keys);
+            const { snapshotId } = await pair.snapshot({ keys });
             for (const [key, body] of [...pair.store.objects]) {
               const broken = damage(body, [], { kind: "flip", at, bit });
               if (broken !== null) pair.store.objects.set(key, broken);

@@ -38,12 +38,12 @@ test("a repacking snapshot is the same content, whatever changed before and with
           await pair.snapshot();
         }
         const { digest } = await pair.snapshot();
-        const repacked = await pair.snapshot(undefined, true);
+        const repacked = await pair.snapshot({ repack: true });
         expect(repacked.digest).toBe(digest);
         await pair.hydrateTo("copy", repacked.snapshotId);
         expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));
         changeTree(pair.source, changes[0] ?? []);
-        const after = await pair.snapshot(undefined, true);
+        const after = await pair.snapshot({ repack: true });
         await pair.hydrateTo("copy", after.snapshotId);
         expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));
       });
@@ -62,7 +62,7 @@ test("after many deltas the packs that are mostly dead are needed no more", asyn
     writeSync(fd, randomBytes(300_000), 0, 300_000, 0);
     const plain = await pair.snapshot();
     expect(await packsOf(pair, plain.snapshotId)).toEqual(expect.arrayContaining(old));
-    const repacked = await pair.snapshot(undefined, true);
+    const repacked = await pair.snapshot({ repack: true });
     const left = await packsOf(pair, repacked.snapshotId);
     expect(left.filter((name) => old.includes(name))).toEqual([]);
     // What was moved is what was left, not the file.
@@ -80,7 +80,7 @@ test("data that become zeros while their pack is let go of read as zeros", async
     writeSync(fd, randomBytes(300_000), 0, 300_000, 0);
     await pair.snapshot();
     writeSync(fd, Buffer.alloc(50_000), 0, 50_000, 320_000);
-    const { snapshotId } = await pair.snapshot(undefined, true);
+    const { snapshotId } = await pair.snapshot({ repack: true });
     await pair.hydrateTo("copy", snapshotId);
     expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));
   });

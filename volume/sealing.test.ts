@@ -33,9 +33,9 @@ test("what was sealed comes back whole, also as a delta on a delta", async () =>
     fc.asyncProperty(anyTree, anyChanges, async (tree, changes) => {
       await withPair(async (pair) => {
         growTree(pair.source, tree);
-        await pair.snapshot(KEYS);
+        await pair.snapshot({ keys: KEYS });
         changeTree(pair.source, changes);
-        const { snapshotId, digest } = await pair.snapshot(KEYS);
+        const { snapshotId, digest } = await pair.snapshot({ keys: KEYS });
         const is = describeTree(pair.source);
         expect((await pair.hydrateTo("copy", snapshotId, { keys: KEYS })).digest).toBe(digest);
         expect(describeTree(pair.pathOf("copy"))).toEqual(is);
@@ -55,7 +55,7 @@ const withSecrets = (use: (pair: VolumePair, snapshotId: string) => Promise<void
       `${pair.source}/noise`,
       Buffer.concat([randomBytes(90_000), Buffer.from(SECRET_TEXT)]),
     );
-    await use(pair, (await pair.snapshot(KEYS)).snapshotId);
+    await use(pair, (await pair.snapshot({ keys: KEYS })).snapshotId);
   });
 
 test("no name and no data stand readable in any object", async () => {
@@ -113,7 +113,7 @@ test("a box opens only at the place that it was sealed for", () => {
 test("objects of another snapshot, volume or project in the place of its own are found out", async () => {
   await withSecrets(async (pair, id) => {
     writeFileSync(`${pair.source}/${SECRET_NAME}`, SECRET_TEXT.repeat(4));
-    const { snapshotId: second } = await pair.snapshot(KEYS);
+    const { snapshotId: second } = await pair.snapshot({ keys: KEYS });
     const { objects } = pair.store;
     const first = objects.get(`${PREFIX}/snapshots/${id}`) ?? Buffer.alloc(0);
     const kept = new Map(objects);
@@ -132,7 +132,7 @@ test("after a new data key old snapshots stay readable, and new data are under t
   await withSecrets(async (pair, first) => {
     const both = { current: NEW.id, keys: [NEW, OLD] };
     writeFileSync(`${pair.source}/later`, "written later");
-    const { snapshotId: second } = await pair.snapshot(both);
+    const { snapshotId: second } = await pair.snapshot({ keys: both });
     await pair.hydrateTo("one", first, { keys: both });
     await pair.hydrateTo("two", second, { keys: both });
     expect(describeTree(pair.pathOf("two"))).toEqual(describeTree(pair.source));
@@ -148,7 +148,7 @@ test("once sealing has ended new data are plain, and what was sealed stays reada
   await withSecrets(async (pair, sealed) => {
     writeFileSync(`${pair.source}/later`, "written later");
     const off = { current: null, keys: [OLD] };
-    const { snapshotId: plain } = await pair.snapshot(off);
+    const { snapshotId: plain } = await pair.snapshot({ keys: off });
     await pair.hydrateTo("sealed", sealed, { keys: off });
     await pair.hydrateTo("plain", plain);
     expect(describeTree(pair.pathOf("plain"))).toEqual(describeTree(pair.source));
@@ -164,7 +164,7 @@ test("the first snapshot under a key refers to nothing that is not sealed", asyn
     writeFileSync(`${pair.source}/${SECRET_NAME}`, SECRET_TEXT);
     await pair.snapshot();
     const plain = new Set(pair.store.objects.keys());
-    const { snapshotId } = await pair.snapshot(KEYS);
+    const { snapshotId } = await pair.snapshot({ keys: KEYS });
     for (const key of plain) pair.store.objects.delete(key);
     await pair.hydrateTo("copy", snapshotId, { keys: KEYS });
     expect(describeTree(pair.pathOf("copy"))).toEqual(describeTree(pair.source));

@@ -42,7 +42,7 @@ export const checkTree = async (
       await pair.hydrateTo("warm", copied.snapshotId);
     }
     changeTree(pair.source, between);
-    const sealed = await pair.snapshot();
+    const sealed = await pair.snapshot({ isStill: true });
     for (const [name, base] of [["warm"], ["fresh"], ["based", "base"]] as const) {
       const hydrated = await pair.hydrateTo(name, sealed.snapshotId, {
         ...(base !== undefined && { base }),

@@ -10,8 +10,14 @@ import {
 } from "../../volume/memory-object-store.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
 import type { DataKeys } from "../../volume/sealing.ts";
-import { type SnapshotSummary, writeSnapshot } from "../../volume/write-snapshot.ts";
+import {
+  type SnapshotSummary,
+  type WriteSnapshotOptions,
+  writeSnapshot,
+} from "../../volume/write-snapshot.ts";
 import { testRoot } from "./test-settings.ts";
+
+type SnapshotMore = Pick<WriteSnapshotOptions, "keys" | "repack" | "isStill">;
 
 export interface VolumePair {
   /** The directory that an application would have mounted. */
@@ -19,7 +25,7 @@ export interface VolumePair {
   readonly scratch: string;
   readonly store: MemoryObjectStore;
   /** Takes the next snapshot of the source, with the one before as its parent. */
-  snapshot(keys?: DataKeys, repack?: boolean): Promise<SnapshotSummary>;
+  snapshot(more?: SnapshotMore): Promise<SnapshotSummary>;
   /** Hydrates a snapshot into a directory of that name in the scratch directory. */
   hydrateTo(
     name: string,
@@ -57,7 +63,7 @@ export const openVolumePair = (
     source,
     scratch,
     store,
-    snapshot: async (keys, repack) => {
+    snapshot: async (more = {}) => {
       taken += 1;
       const snapshotId = `s${taken}`;
       const summary = await writeSnapshot(
@@ -70,8 +76,7 @@ export const openVolumePair = (
           epoch: 1,
           attempt: `a${taken}`,
           parent,
-          keys,
-          repack,
+          ...more,
         },
         signal,
       );
