@@ -1,6 +1,7 @@
 /**
  * Of the control processes that run side by side one sweeps: who did last goes on, and another takes
- * over once that one is late. Two that sweep at once, as clocks that differ make them, cost requests only.
+ * over once that one is late. Each sweeps at its start, for what was left when the last one ended. Two
+ * that sweep at once, as clocks that differ make them, cost requests only.
  */
 import * as z from "zod";
 import { SWEPT_KEY } from "../../adapters/store-keys.ts";
@@ -30,13 +31,17 @@ export const createTurns = (
   everyMs: number,
 ): ((signal: AbortSignal) => Promise<boolean>) => {
   const me = newUuid();
+  let isStarting = true;
   return async (signal) => {
     // What can't be read is written anew.
     const last = await readJsonObject(store, SWEPT_KEY, Turn, signal).catch(() => null);
     const now = nowMs();
-    if (!isTurnOf(me, last, { nowMs: now, everyMs })) return false;
+    const isMine = isTurnOf(me, last, { nowMs: now, everyMs });
     const turn: Turn = { by: me, atMs: now };
-    await store.put(SWEPT_KEY, encodeJson(turn), {}, signal);
-    return true;
+    // Not at a start alone: who sweeps has watched silent nodes for longer, and goes on.
+    if (isMine) await store.put(SWEPT_KEY, encodeJson(turn), {}, signal);
+    const isDue = isMine || isStarting;
+    isStarting = false;
+    return isDue;
   };
 };
