@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { connectDocker } from "./docker-engine.ts";
-import { translateEngineError } from "./docker-errors.ts";
+import { isLeftover, translateEngineError } from "./docker-errors.ts";
 
 test("an engine that can't be reached is named by the socket that was tried, with a remedy", async () => {
   const directory = mkdtempSync(join(tmpdir(), "docker-errors-"));
@@ -28,4 +28,11 @@ test("a socket that may not be opened is named as well", () => {
     code: "docker-denied",
     message: expect.stringContaining("/run/d.sock"),
   });
+});
+
+test("a container whose start the engine did not survive is told from other failures", () => {
+  const failed = (message: string) => Object.assign(new Error(message), { statusCode: 500 });
+  const task = `task ${"7d8e".repeat(16)}: already exists`;
+  expect(isLeftover(translateEngineError("start web", failed(task)))).toBe(true);
+  expect(isLeftover(translateEngineError("start web", failed("out of memory")))).toBe(false);
 });

@@ -56,6 +56,13 @@ export const orNull = async <T>(call: Promise<T>): Promise<T | null> => {
 export const isRefusal = (error: unknown, code: string): boolean =>
   error instanceof TerminalError && error.code === code;
 
+/** What an engine says that was killed while it started a container, and can't start that one ever again. */
+const LEFTOVER = /\btask [0-9a-f]{64}: already exists/;
+export const LEFTOVER_CODE = "docker-leftover";
+
+export const isLeftover = (error: unknown): boolean =>
+  error instanceof RetryableError && error.code === LEFTOVER_CODE;
+
 export const translateEngineError = (what: string, error: unknown): Error => {
   if (error instanceof RetryableError || error instanceof TerminalError) return error;
   const { code, address } = error as NodeJS.ErrnoException & { readonly address?: string };
@@ -118,5 +125,6 @@ const translateRefusal = (what: string, refusal: EngineRefusal): Error => {
   if (refusal.statusCode >= 400 && refusal.statusCode < 500) {
     return new TerminalError(message, { code: "docker-refused", data, cause: refusal });
   }
-  return new RetryableError(message, { code: "docker-failed", data, cause: refusal });
+  const failed = LEFTOVER.test(said) ? LEFTOVER_CODE : "docker-failed";
+  return new RetryableError(message, { code: failed, data, cause: refusal });
 };

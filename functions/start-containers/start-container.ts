@@ -2,6 +2,7 @@
  * Starts one container under one epoch: its volumes stand, its fence allows it at the moment of the
  * start, its ports stay closed. The only place that starts containers.
  */
+import { isLeftover } from "../../adapters/docker-errors.ts";
 import { dataPath } from "../../adapters/node-disk.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { ContainerOutcome } from "../../workflows/deploy/container-outcome.ts";
@@ -14,6 +15,7 @@ import { type CoveredOrder, coverOrder, watchContainer } from "../cover-order.ts
 import type { NodePorts } from "../node-ports.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
 import { materialise } from "../volume-copies.ts";
+import { dropLeftover } from "./drop-leftover.ts";
 
 export interface StartedContainer {
   readonly name: string;
@@ -75,7 +77,12 @@ export const startContainer = async (
   const createdAtMs = ports.nowMs();
   // Once more, at the last moment: whatever asked for this start may be long past.
   await refuseIfFenced(ports, project, order);
-  await ports.docker.startContainer(name, signal);
+  try {
+    await ports.docker.startContainer(name, signal);
+  } catch (error) {
+    if (isLeftover(error)) await dropLeftover(ports, name, [...sources.values()], signal);
+    throw error;
+  }
   const startedAtMs = ports.nowMs();
   await watchContainer(ports, project, { order, name }, signal);
   const outcome = { materialisedAtMs, createdAtMs, startedAtMs, imageId };
