@@ -116,11 +116,7 @@ const keepClone = (
       return to;
     }
   }
-  const clone = clones.take(fd);
-  if (clone === null) return null;
-  closeSync(clone.fd);
-  clones.keep(clone.name);
-  return clone.name;
+  return clones.make(fd);
 };
 
 const openStart = (request: OpenFileRequest, blockBytes: number): Start => {

@@ -2,14 +2,9 @@
  * What differs between a file and an earlier clone of it, told from where their data lie: a block that
  * both share was written by neither since. Copy-on-write makes this exact; nothing is read.
  */
-import type { PhysicalExtent } from "../file-system.ts";
+import type { FileRange, PhysicalExtent } from "../file-system.ts";
 
-export interface Range {
-  readonly offset: number;
-  readonly length: number;
-}
-
-export interface ChangedRange extends Range {
+export interface ChangedRange extends FileRange {
   /** The range is a hole now: there is nothing to read. */
   readonly isHole: boolean;
 }

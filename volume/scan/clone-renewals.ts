@@ -3,8 +3,8 @@
  * that one that fails leaves the next one the clones to compare with.
  */
 import { closeSync, openSync } from "node:fs";
+import type { FileRange } from "../file-system.ts";
 import type { FileIdentity } from "../local-index.ts";
-import type { Range } from "./changed-ranges.ts";
 import type { Clones } from "./clones.ts";
 import { identityOf, sameIdentity } from "./file-identity.ts";
 
@@ -14,7 +14,7 @@ export interface Renewal {
   readonly identity: FileIdentity;
   readonly from: string;
   readonly to: string;
-  readonly ranges: readonly Range[];
+  readonly ranges: readonly FileRange[];
 }
 
 export interface Renewals {

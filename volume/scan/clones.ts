@@ -31,6 +31,8 @@ export const isRenewedSooner = (rangeCount: number, extentCount: number): boolea
 export interface Clones {
   /** A new clone of the open file, to be closed by the caller. Null: not on this file system. */
   take(fd: number): { readonly name: string; readonly fd: number } | null;
+  /** The name of a new clone of the open file, which stays. Null: not on this file system. */
+  make(fd: number): string | null;
   /** The clone of that name, open, or null when it is gone. */
   open(name: string): number | null;
   /** A name for `renew` that no clone has had. */
@@ -73,7 +75,27 @@ export const openClones = (indexFile: string, owner: string, fileSystem: FileSys
       closeSync(fd);
     }
   };
+  const take: Clones["take"] = (source) => {
+    if (!isSupported) return null;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const name = newName();
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+    const fd = openSync(join(directory, name), flags, 0o600);
+    if (fileSystem.cloneFile(source, fd)) return { name, fd };
+    closeSync(fd);
+    rmSync(join(directory, name));
+    isSupported = false;
+    return null;
+  };
   return {
+    take,
+    make: (source) => {
+      const clone = take(source);
+      if (clone === null) return null;
+      closeSync(clone.fd);
+      kept.add(clone.name);
+      return clone.name;
+    },
     newName,
     renew: (from, to, source, ranges) => {
       if (!NAME.test(from)) return false;
@@ -87,18 +109,6 @@ export const openClones = (indexFile: string, owner: string, fileSystem: FileSys
       }
       rmSync(path, { force: true });
       return false;
-    },
-    take: (source) => {
-      if (!isSupported) return null;
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const name = newName();
-      const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      const fd = openSync(join(directory, name), flags, 0o600);
-      if (fileSystem.cloneFile(source, fd)) return { name, fd };
-      closeSync(fd);
-      rmSync(join(directory, name));
-      isSupported = false;
-      return null;
     },
     open: (name) => {
       if (!NAME.test(name)) return null;

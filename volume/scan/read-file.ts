@@ -12,10 +12,10 @@ import {
 import type { Extent } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import { type Replacement, replaceExtents } from "../extent-list.ts";
-import type { FileSystem } from "../file-system.ts";
+import type { FileRange, FileSystem } from "../file-system.ts";
 import { FRAME_BYTES_MAX } from "../frame.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
-import type { ChangedRange, Range } from "./changed-ranges.ts";
+import type { ChangedRange } from "./changed-ranges.ts";
 import { digestParts } from "./digest-parts.ts";
 import { findData, partsToRead } from "./file-parts.ts";
 import { readExactly } from "./read-exactly.ts";
@@ -124,7 +124,7 @@ const readNew = async (
 };
 
 /** Runs of whole blocks that are not zeros; the last block may be short. */
-function* nonZeroRuns(bytes: Buffer, blockBytes: number): Generator<Range> {
+function* nonZeroRuns(bytes: Buffer, blockBytes: number): Generator<FileRange> {
   let from = -1;
   for (let at = 0; at < bytes.length; at += blockBytes) {
     const isData = !isZero(bytes.subarray(at, at + blockBytes));
@@ -160,13 +160,13 @@ const readKnown = async (
   return { replacements, changedBytes };
 };
 
-interface FoundChange extends Range {
+interface FoundChange extends FileRange {
   readonly isZeros: boolean;
 }
 
 /** The runs of blocks that differ from `blocks`, which is brought up to date. */
 const compareBlocks = (
-  { offset, length }: Range,
+  { offset, length }: FileRange,
   digests: Uint8Array,
   { blockBytes, blocks }: OpenedFile,
 ): FoundChange[] => {
@@ -196,7 +196,7 @@ const NO_DIGEST = Buffer.alloc(DIGEST_BYTES);
 
 /** Blocks that had data and now are in a hole. */
 const forgetBlocks = (
-  { offset, length }: Range,
+  { offset, length }: FileRange,
   { blockBytes, size, blocks }: OpenedFile,
 ): FoundChange[] => {
   const from = offset / blockBytes;

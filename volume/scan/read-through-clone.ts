@@ -7,6 +7,7 @@ import { closeSync } from "node:fs";
 import type { PhysicalExtent } from "../file-system.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import { type ChangedRange, changedRanges } from "./changed-ranges.ts";
+import type { Renewals } from "./clone-renewals.ts";
 import { CLONE_BYTES_MIN, isRenewedSooner } from "./clones.ts";
 import { identityOf } from "./file-identity.ts";
 import type { Reading } from "./read-entry.ts";
@@ -26,8 +27,9 @@ export const readThrough = async (
 ): Promise<ReadThrough> => {
   const { frames, fileSystem, clones, onRead } = reading;
   const known = knownFile(old);
-  const still = sizeNow >= CLONE_BYTES_MIN ? await readStill(fd, old, reading) : null;
-  if (still !== null) return still;
+  if (reading.renewals !== null && sizeNow >= CLONE_BYTES_MIN) {
+    return readStill(fd, old, reading, reading.renewals);
+  }
   const clone = sizeNow >= CLONE_BYTES_MIN ? clones.take(fd) : null;
   if (clone === null) {
     const size = Number(sizeNow);
@@ -56,26 +58,30 @@ export const readThrough = async (
 };
 
 /**
- * A file that nobody writes to needs no clone to be read; the old one is brought up to it once the
- * snapshot is there. Null: it has none, or a new one is made sooner.
+ * A file that nobody writes to needs no clone to be read. Its old clone is brought up to it once the
+ * snapshot is there, or a new one is made where that is done sooner.
  */
 const readStill = async (
   fd: number,
   old: FoundEntry | null,
   reading: Reading,
-): Promise<ReadThrough | null> => {
-  const { frames, fileSystem, clones, onRead, renewals } = reading;
-  const from = old?.clone ?? null;
-  if (renewals === null || from === null) return null;
+  renewals: Renewals,
+): Promise<ReadThrough> => {
+  const { frames, fileSystem, clones, onRead } = reading;
   const identity = identityOf(fd);
   const size = Number(identity.size);
-  const map = fileSystem.extentMap(fd);
+  const from = old?.clone ?? null;
+  const map = from === null ? null : fileSystem.extentMap(fd);
   const changed = map === null ? null : compareWithOld(map, size, old, reading);
-  if (map === null || changed === null || !isRenewedSooner(changed.length, map.length)) return null;
-  const to = clones.newName();
-  if (!renewals.add({ fd, identity, from, to, ranges: changed })) return null;
+  const renew = (): string | null => {
+    if (from === null || map === null || changed === null) return null;
+    if (!isRenewedSooner(changed.length, map.length)) return null;
+    const to = clones.newName();
+    return renewals.add({ fd, identity, from, to, ranges: changed }) ? to : null;
+  };
+  const clone = renew() ?? clones.make(fd);
   const options = { known: knownFile(old), changed, size, frames, fileSystem, onRead };
-  return { read: await readFile(fd, options), clone: to };
+  return { read: await readFile(fd, options), clone };
 };
 
 /** Otherwise (compressed or inline data) all of it would have to be read again from the clone. */
