@@ -58,7 +58,7 @@ export const isRefusal = (error: unknown, code: string): boolean =>
 
 /** What an engine says that was killed while it started a container, and can't start that one ever again. */
 const LEFTOVER = /\btask [0-9a-f]{64}: already exists/;
-export const LEFTOVER_CODE = "docker-leftover";
+const LEFTOVER_CODE = "docker-leftover";
 
 export const isLeftover = (error: unknown): boolean =>
   error instanceof RetryableError && error.code === LEFTOVER_CODE;

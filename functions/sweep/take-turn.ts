@@ -9,12 +9,12 @@ import type { ControlPorts } from "../control-ports.ts";
 import { encodeJson, readJsonObject } from "../json-object.ts";
 
 const Turn = z.strictObject({ by: z.string(), atMs: z.int() });
-export type Turn = z.infer<typeof Turn>;
+type Turn = z.infer<typeof Turn>;
 
 /** In periods. */
 const LATE = 1.5;
 
-export const isTurnOf = (
+const isTurnOf = (
   me: string,
   last: Turn | null,
   { nowMs, everyMs }: { readonly nowMs: number; readonly everyMs: number },
