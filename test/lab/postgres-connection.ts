@@ -1,6 +1,7 @@
 /** A client's one connection to a PostgreSQL that moves: made when it is needed, and again after it broke. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, DatabaseError } from "pg";
+import * as z from "zod";
 
 export interface PostgresPlace {
   readonly host: string;
@@ -13,6 +14,9 @@ export interface PostgresConnection {
   /** At once: what is under way is given up. */
   end(): Promise<void>;
 }
+
+/** Of rows with one column `n`: PostgreSQL's bigint comes as text. */
+export const Numbers = z.array(z.object({ n: z.coerce.number() }).transform(({ n }) => n));
 
 const CONNECT_TIMEOUT_MS = 60_000;
 /** For a server that is gone without a word. */

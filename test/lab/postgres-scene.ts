@@ -10,12 +10,10 @@ import { loadPostgresImage, postgresProgram } from "../../infra/lab/postgres-ima
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 import type { EndedDeploy } from "../../workflows/record.ts";
 import { openScene } from "./deploy-scene.ts";
-import { connectPostgres } from "./postgres-connection.ts";
+import { connectPostgres, Numbers } from "./postgres-connection.ts";
 import { startNumbers, startPgbench } from "./postgres-load.ts";
 
 const PORT = 8195;
-/** PostgreSQL's bigint comes as text. */
-const Numbers = z.array(z.object({ n: z.coerce.number() }).transform(({ n }) => n));
 const READY_TIMEOUT_MS = 60_000;
 /** After a move the load runs on for so many transactions, before the next one begins. */
 const BETWEEN_MOVES = 20;
