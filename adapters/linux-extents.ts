@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import koffi from "koffi";
-import type { FileRange, PhysicalExtent } from "../volume/file-system.ts";
+import type { PhysicalExtent } from "../volume/file-system.ts";
 
 const libc = koffi.load("libc.so.6");
 const ioctlInt = libc.func("int ioctl(int fd, ulong request, int argument)");
@@ -13,7 +13,6 @@ const ioctlBuffer = libc.func("int ioctl(int fd, ulong request, void *argument)"
 const fallocate = libc.func("int fallocate(int fd, int mode, int64 offset, int64 length)");
 
 const FICLONE = 0x40049409;
-const FICLONERANGE = 0x4020940d;
 const FS_IOC_FIEMAP = 0xc020660b;
 const FIEMAP_FLAG_SYNC = 0x1;
 const FIEMAP_EXTENT_LAST = 0x1;
@@ -32,39 +31,22 @@ const ZEROS = Buffer.alloc(2 ** 20);
 export const cloneFile = (fromFd: number, toFd: number): boolean =>
   ioctlInt(toFd, FICLONE, fromFd) === 0;
 
-/** ioctl_ficlonerange(2): the source, where in it, how much, and where to. */
-const rangeArgument = Buffer.alloc(32);
-
-export const cloneRange = (
-  fromFd: number,
-  toFd: number,
-  { offset, length }: FileRange,
-): boolean => {
-  rangeArgument.writeBigInt64LE(BigInt(fromFd), 0);
-  rangeArgument.writeBigUInt64LE(BigInt(offset), 8);
-  rangeArgument.writeBigUInt64LE(BigInt(length), 16);
-  rangeArgument.writeBigUInt64LE(BigInt(offset), 24);
-  return ioctlBuffer(toFd, FICLONERANGE, rangeArgument) === 0;
-};
-
 const request = Buffer.alloc(HEADER_BYTES + EXTENTS_A_CALL * EXTENT_BYTES);
 
-/** The kernel's answer in `request`: how many extents it has (and lists, if there is room for any). */
-const askExtents = (fd: number, start: bigint, extentsMax: number): number | null => {
+/** The kernel's answer in `request`: how many extents it lists. */
+const askExtents = (fd: number, start: bigint): number | null => {
   request.fill(0, 0, HEADER_BYTES);
   request.writeBigUInt64LE(start, 0);
   request.writeBigUInt64LE(2n ** 64n - 1n - start, 8);
   request.writeUInt32LE(FIEMAP_FLAG_SYNC, 16);
-  request.writeUInt32LE(extentsMax, 24);
+  request.writeUInt32LE(EXTENTS_A_CALL, 24);
   return ioctlBuffer(fd, FS_IOC_FIEMAP, request) === 0 ? request.readUInt32LE(20) : null;
 };
-
-export const countExtents = (fd: number): number | null => askExtents(fd, 0n, 0);
 
 export const extentMap = (fd: number): PhysicalExtent[] | null => {
   const extents: PhysicalExtent[] = [];
   for (let start = 0n; ; ) {
-    const count = askExtents(fd, start, EXTENTS_A_CALL);
+    const count = askExtents(fd, start);
     if (count === null) return null;
     if (count === 0) return extents;
     for (let i = 0; i < count; i += 1) {

@@ -7,7 +7,7 @@ import { constants as osConstants } from "node:os";
 import koffi from "koffi";
 import { TerminalError } from "../volume/errors.ts";
 import type { FileSystem, FileTarget } from "../volume/file-system.ts";
-import { cloneFile, cloneRange, countExtents, extentMap, punchHole } from "./linux-extents.ts";
+import { cloneFile, extentMap, punchHole } from "./linux-extents.ts";
 import { statAt } from "./linux-stat.ts";
 
 const libc = koffi.load("libc.so.6");
@@ -167,8 +167,6 @@ export const linuxFileSystem: FileSystem = {
     return { offset: start, length: (end > start ? Math.min(end, to) : to) - start };
   },
   cloneFile,
-  cloneRange,
-  countExtents,
   extentMap,
   punchHole,
   syncFileSystem: (fd) =>

@@ -1,8 +1,9 @@
 /**
  * What an index notes of each entry beside the entry itself, as bytes: flags, then the identity, the
- * block digests and the name of the clone, each if there is one.
+ * block digests, the name of the clone and where that is stale, each if there is one.
  */
 import { type BlockDigests, decodeBlockDigests } from "./block-digests.ts";
+import type { FileRange } from "./file-system.ts";
 import type { FileIdentity, IndexedEntry } from "./local-index.ts";
 
 type FileNotes = Omit<IndexedEntry, "entry">;
@@ -10,6 +11,8 @@ type FileNotes = Omit<IndexedEntry, "entry">;
 const HAS_IDENTITY = 1;
 const HAS_BLOCKS = 2;
 const HAS_CLONE = 4;
+const HAS_STALE = 8;
+const RANGE_BYTES = 16;
 export const IDENTITY_BYTES = 40;
 
 /** In parts, because those of large files are large: together they are what `decodeFileNotes` takes. */
@@ -19,11 +22,14 @@ export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer[] => {
     const flags =
       (identity === null ? 0 : HAS_IDENTITY) |
       (blocks === null ? 0 : HAS_BLOCKS) |
-      (clone === null ? 0 : HAS_CLONE);
+      (clone === null ? 0 : HAS_CLONE) |
+      (clone === null || clone.stale.length === 0 ? 0 : HAS_STALE);
     parts.push(Buffer.of(flags));
     if (identity !== null) parts.push(encodeIdentity(identity));
     if (blocks !== null) parts.push(...withLength(blocks.encodeParts()));
-    if (clone !== null) parts.push(...withLength([Buffer.from(clone)]));
+    if (clone === null) continue;
+    parts.push(...withLength([Buffer.from(clone.name)]));
+    if (clone.stale.length > 0) parts.push(...withLength([encodeRanges(clone.stale)]));
   }
   return parts;
 };
@@ -40,8 +46,10 @@ export const decodeFileNotes = (bytes: Buffer, count: number): FileNotes[] => {
     const identity = (flags & HAS_IDENTITY) === 0 ? null : decodeIdentity(take(IDENTITY_BYTES));
     const blocks: BlockDigests | null =
       (flags & HAS_BLOCKS) === 0 ? null : decodeBlockDigests(takeWithLength());
-    const clone = (flags & HAS_CLONE) === 0 ? null : takeWithLength().toString();
-    return { identity, blocks, clone };
+    if ((flags & HAS_CLONE) === 0) return { identity, blocks, clone: null };
+    const name = takeWithLength().toString();
+    const stale = (flags & HAS_STALE) === 0 ? [] : decodeRanges(takeWithLength());
+    return { identity, blocks, clone: { name, stale } };
   });
 };
 
@@ -62,6 +70,21 @@ export const decodeIdentity = (bytes: Buffer): FileIdentity => ({
   ctimeNs: bytes.readBigInt64LE(24),
   mtimeNs: bytes.readBigInt64LE(32),
 });
+
+const encodeRanges = (ranges: readonly FileRange[]): Buffer => {
+  const bytes = Buffer.allocUnsafe(ranges.length * RANGE_BYTES);
+  for (const [i, { offset, length }] of ranges.entries()) {
+    bytes.writeBigUInt64LE(BigInt(offset), i * RANGE_BYTES);
+    bytes.writeBigUInt64LE(BigInt(length), i * RANGE_BYTES + 8);
+  }
+  return bytes;
+};
+
+const decodeRanges = (bytes: Buffer): FileRange[] =>
+  Array.from({ length: bytes.length / RANGE_BYTES }, (_, i) => ({
+    offset: Number(bytes.readBigUInt64LE(i * RANGE_BYTES)),
+    length: Number(bytes.readBigUInt64LE(i * RANGE_BYTES + 8)),
+  }));
 
 const withLength = (parts: readonly Buffer[]): Buffer[] => {
   const length = Buffer.alloc(4);

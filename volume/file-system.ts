@@ -59,13 +59,6 @@ export interface FileSystem {
   /** Makes `toFd` share all data of `fromFd`, at one point in time. False: not on this file system. */
   cloneFile(fromFd: number, toFd: number): boolean;
   /**
-   * Makes the range of `toFd` share the data of the same range of `fromFd`. It is of whole blocks, or
-   * reaches the end of both files. False: it was not done.
-   */
-  cloneRange(fromFd: number, toFd: number, range: FileRange): boolean;
-  /** How many runs `extentMap` would tell of, dirty pages written. Null: unknown. */
-  countExtents(fd: number): number | null;
-  /**
    * Where the file's data lie on the device, in file order, dirty pages written. What was never written
    * to is left out, as holes are. Null: unknown.
    */

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import type { BlockDigests } from "./block-digests.ts";
 import type { Entry } from "./entry.ts";
 import { byteLengthOf, decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
+import type { FileRange } from "./file-system.ts";
 import { type SegmentJson, segmentFromJson, segmentToJson } from "./tree.ts";
 import { writeParts } from "./write-parts.ts";
 
@@ -20,14 +21,21 @@ export interface FileIdentity {
   readonly mtimeNs: bigint;
 }
 
+/** A clone of a file as it was once, where the file system has clones. */
+export interface NotedClone {
+  readonly name: string;
+  /** Where it may differ from the entry, which elsewhere is as the clone, and zeros beyond its end. */
+  readonly stale: readonly FileRange[];
+}
+
 export interface IndexedEntry {
   readonly entry: Entry;
   /** Null: not to be trusted, the file must be read again. */
   readonly identity: FileIdentity | null;
   /** Files only; null for others. */
   readonly blocks: BlockDigests | null;
-  /** Name of the clone that the content was read from, where the file system has clones. */
-  readonly clone: string | null;
+  /** What to compare the file with next time; null: there is none. */
+  readonly clone: NotedClone | null;
 }
 
 /** A segment as it stands in the store. */
@@ -54,10 +62,11 @@ export interface ReadSegment extends IndexedSegment {
 /** Sizes by pack name. */
 export type PackSizes = ReadonlyMap<string, number>;
 
-const FORMAT = 2;
+/** 2 had no stale ranges. */
+const FORMAT = 3;
+const FORMATS: readonly unknown[] = [2, FORMAT];
 
 export interface IndexHeader {
-  readonly format: typeof FORMAT;
   readonly snapshotId: string;
   /** The snapshot's objects are sealed. */
   readonly isSealed: boolean;
@@ -114,8 +123,8 @@ export const createIndex = (
   };
   const writeJson = (kind: number, value: unknown, notes: readonly Buffer[]): void =>
     write(kind, Buffer.from(JSON.stringify(value)), notes);
-  const header: IndexHeader = { format: FORMAT, snapshotId, isSealed, bootId: readBootId() };
-  writeJson(HEADER, header, []);
+  const header: IndexHeader = { snapshotId, isSealed, bootId: readBootId() };
+  writeJson(HEADER, { format: FORMAT, ...header }, []);
   return {
     add: (ref, entries) => {
       const segment = segmentToJson(entries.map(({ entry }) => entry));
@@ -263,10 +272,10 @@ const readExactly = (fd: number, at: number, length: number): Buffer | null => {
 
 const parseHeader = (json: Buffer): IndexHeader | null => {
   try {
-    const header = JSON.parse(json.toString()) as Partial<IndexHeader>;
+    const header = JSON.parse(json.toString()) as Partial<IndexHeader> & { format?: unknown };
     const { format, snapshotId, bootId, isSealed = false } = header;
-    return format === FORMAT && typeof snapshotId === "string" && typeof bootId === "string"
-      ? { format, snapshotId, isSealed, bootId }
+    return FORMATS.includes(format) && typeof snapshotId === "string" && typeof bootId === "string"
+      ? { snapshotId, isSealed, bootId }
       : null;
   } catch {
     return null;

@@ -12,7 +12,6 @@ import { createIndex, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
 import { findPoorPacks, withoutPacks } from "./repack.ts";
-import { openRenewals } from "./scan/clone-renewals.ts";
 import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
@@ -94,13 +93,12 @@ export const writeSnapshot = async (
     signal,
   );
   const clones = openClones(indexFile, attempt, fileSystem);
-  const renewals = options.isStill === true ? openRenewals() : null;
   const links = new Map<string, Buffer>();
   const reading: Reading = {
     frames,
     fileSystem,
     clones,
-    renewals,
+    isStill: options.isStill === true,
     trustedBeforeNs,
     links,
     skipped: [],
@@ -138,7 +136,6 @@ export const writeSnapshot = async (
     index.end(tree.packs);
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
-    renewals?.perform(clones);
     await index.commit();
     clones.sweep();
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
@@ -146,7 +143,6 @@ export const writeSnapshot = async (
     index.abandon();
     throw translateSystemError(error, `snapshot ${snapshotId}`);
   } finally {
-    renewals?.close();
     found?.close();
   }
 };

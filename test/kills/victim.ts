@@ -73,7 +73,6 @@ const fileSystem: FileSystem = counted(linuxFileSystem, [
   "makeFifo",
   "syncFileSystem",
   "cloneFile",
-  "cloneRange",
   "punchHole",
 ]);
 

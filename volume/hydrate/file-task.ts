@@ -17,9 +17,10 @@ import { TerminalError } from "../errors.ts";
 import { compareExtents } from "../extent-list.ts";
 import type { FileRange, FileSystem } from "../file-system.ts";
 import type { FoundEntry } from "../index-cursor.ts";
-import type { FileIdentity, IndexedEntry } from "../local-index.ts";
-import { CLONE_BYTES_MIN, type Clones, isRenewedSooner } from "../scan/clones.ts";
+import type { FileIdentity, IndexedEntry, NotedClone } from "../local-index.ts";
+import { CLONE_BYTES_MIN, type Clones } from "../scan/clones.ts";
 import { identityOf } from "../scan/file-identity.ts";
+import { ageClone } from "../scan/stale-ranges.ts";
 import type { FrameUse } from "../threads/jobs.ts";
 import { createAt } from "./create-at.ts";
 import { applyXattrs } from "./metadata.ts";
@@ -66,7 +67,7 @@ export const openFile = (request: OpenFileRequest): FileTask => {
   const { pieces, holes, blocks } = prepare(entry, start, blockBytes, fileSystem);
   const fetched = pieces.reduce((sum, piece) => sum + piece.length, 0);
   let identity: FileIdentity | null = null;
-  let clone: string | null = null;
+  let clone: NotedClone | null = null;
   return {
     entry,
     pieces,
@@ -87,8 +88,7 @@ export const openFile = (request: OpenFileRequest): FileTask => {
       applyXattrs(opened(), entry, fileSystem);
       fileSystem.setTimes(opened(), entry.mtimeNs);
       if (entry.size >= CLONE_BYTES_MIN) {
-        const ranges = [...pieces, ...holes];
-        clone = keepClone(opened(), { from: start.clone, ranges }, request);
+        clone = keepClone(opened(), start, [...pieces, ...holes], request);
       }
       identity = identityOf(opened());
       closeSync(opened());
@@ -105,18 +105,15 @@ export const openFile = (request: OpenFileRequest): FileTask => {
 /** So that the first snapshot after the hydrate can tell what changed without reading. */
 const keepClone = (
   fd: number,
-  { from, ranges }: { readonly from: string | null; readonly ranges: readonly FileRange[] },
-  { clones, fileSystem }: OpenFileRequest,
-): string | null => {
-  const extentCount = from === null ? null : fileSystem.countExtents(fd);
-  if (from !== null && extentCount !== null && isRenewedSooner(ranges.length, extentCount)) {
-    const to = clones.newName();
-    if (clones.renew(from, to, fd, ranges)) {
-      clones.keep(to);
-      return to;
-    }
-  }
-  return clones.make(fd);
+  start: Start,
+  changed: readonly FileRange[],
+  { entry, clones }: OpenFileRequest,
+): NotedClone | null => {
+  const resized = { before: start.size, after: entry.size };
+  const aged = start.clone === null ? null : ageClone(start.clone, changed, resized);
+  if (aged === null) return clones.make(fd);
+  clones.keep(aged.name);
+  return aged;
 };
 
 const openStart = (request: OpenFileRequest, blockBytes: number): Start => {

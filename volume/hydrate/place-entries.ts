@@ -54,7 +54,7 @@ export const openPlacer = (options: PlacerOptions, signal: AbortSignal): Placer 
       counts.files += 1;
       counts.bytes += entry.size;
       counts.reusedBytes += entry.size;
-      if (kept.clone !== null) clones.keep(kept.clone);
+      if (kept.clone !== null) clones.keep(kept.clone.name);
       return () => kept;
     }
     counts.files += 1;

@@ -3,6 +3,7 @@ import { closeSync, constants, copyFileSync, lstatSync, openSync, rmSync } from 
 import { type BlockDigests, blockBytesOf } from "../block-digests.ts";
 import type { Extent } from "../entry.ts";
 import type { FoundEntry } from "../index-cursor.ts";
+import type { NotedClone } from "../local-index.ts";
 import { identityOf, sameIdentity } from "../scan/file-identity.ts";
 import { isGone } from "../scan/walk.ts";
 import { withParentOf } from "./open-below.ts";
@@ -15,7 +16,7 @@ export interface Start {
   /** Its block digests; null: it is empty. */
   readonly blocks: BlockDigests | null;
   /** Of the file as it is now, among this copy's clones. */
-  readonly clone: string | null;
+  readonly clone: NotedClone | null;
 }
 
 const REOPEN = constants.O_RDWR | constants.O_NOFOLLOW;

@@ -7,41 +7,25 @@ import {
   closeSync,
   constants,
   existsSync,
-  fstatSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
-  renameSync,
   rmSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import type { FileRange, FileSystem } from "../file-system.ts";
+import type { FileSystem } from "../file-system.ts";
+import type { NotedClone } from "../local-index.ts";
 
 /** Smaller files are read faster than cloned and compared. */
 export const CLONE_BYTES_MIN = 512 * 1_024;
 
-/** To share one range again costs about as much as to share so many extents of a whole file. */
-const EXTENTS_A_RANGE = 5;
-
-/** Whether a clone is brought up to a file sooner by these ranges than made anew from all its extents. */
-export const isRenewedSooner = (rangeCount: number, extentCount: number): boolean =>
-  rangeCount * EXTENTS_A_RANGE < extentCount;
-
 export interface Clones {
   /** A new clone of the open file, to be closed by the caller. Null: not on this file system. */
   take(fd: number): { readonly name: string; readonly fd: number } | null;
-  /** The name of a new clone of the open file, which stays. Null: not on this file system. */
-  make(fd: number): string | null;
+  /** A new clone of the open file, which stays. Null: not on this file system. */
+  make(fd: number): NotedClone | null;
   /** The clone of that name, open, or null when it is gone. */
   open(name: string): number | null;
-  /** A name for `renew` that no clone has had. */
-  newName(): string;
-  /**
-   * The clone `from` gets the name `to` and shares again, in these ranges, what the open file has there
-   * now: its cost follows the change. False: it could not be done, and both are gone.
-   */
-  renew(from: string, to: string, fd: number, ranges: readonly FileRange[]): boolean;
   /** The clone belongs to the index being written, and stays. */
   keep(name: string): void;
   /** Removes all clones but those kept. */
@@ -65,16 +49,6 @@ export const openClones = (indexFile: string, owner: string, fileSystem: FileSys
     // What goes on where another ended finds the clones of that one.
     return existsSync(join(directory, name)) ? newName() : name;
   };
-  const share = (path: string, source: number, ranges: readonly FileRange[]): boolean => {
-    const fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
-    try {
-      const size = fstatSync(source).size;
-      if (fstatSync(fd).size > size) ftruncateSync(fd, size);
-      return ranges.every((range) => fileSystem.cloneRange(source, fd, range));
-    } finally {
-      closeSync(fd);
-    }
-  };
   const take: Clones["take"] = (source) => {
     if (!isSupported) return null;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -94,21 +68,7 @@ export const openClones = (indexFile: string, owner: string, fileSystem: FileSys
       if (clone === null) return null;
       closeSync(clone.fd);
       kept.add(clone.name);
-      return clone.name;
-    },
-    newName,
-    renew: (from, to, source, ranges) => {
-      if (!NAME.test(from)) return false;
-      const path = join(directory, to);
-      try {
-        // First, so that nobody who reads the old index takes the clone for what it was.
-        renameSync(join(directory, from), path);
-        if (share(path, source, ranges)) return true;
-      } catch {
-        // As any clone that is not there: its file is read when the next snapshot is taken.
-      }
-      rmSync(path, { force: true });
-      return false;
+      return { name: clone.name, stale: [] };
     },
     open: (name) => {
       if (!NAME.test(name)) return null;

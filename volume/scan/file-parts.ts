@@ -25,8 +25,8 @@ export interface Shape {
 }
 
 /**
- * The ranges as runs of whole blocks (to the end of the file), ascending and disjoint, each to be read
- * at once. A block with any data in it counts as data.
+ * The ranges (ascending; they may overlap) as runs of whole blocks (to the end of the file), ascending
+ * and disjoint, each to be read at once. A block with any data in it counts as data.
  */
 export function* partsToRead(
   ranges: Iterable<ChangedRange>,

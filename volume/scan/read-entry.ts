@@ -7,7 +7,6 @@ import type { FileSystem } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
-import type { Renewals } from "./clone-renewals.ts";
 import type { Clones } from "./clones.ts";
 import { identityOf, sameIdentity } from "./file-identity.ts";
 import { readThrough } from "./read-through-clone.ts";
@@ -17,8 +16,8 @@ export interface Reading {
   readonly frames: FrameBuilder;
   readonly fileSystem: FileSystem;
   readonly clones: Clones;
-  /** Null: the files may be written to meanwhile. */
-  readonly renewals: Renewals | null;
+  /** The files are not written to meanwhile. */
+  readonly isStill: boolean;
   /** A file whose ctime or mtime is not older may have been written to unseen: not to be trusted. */
   readonly trustedBeforeNs: bigint;
   /** First path of each file with several names, by device and inode. */
@@ -46,7 +45,7 @@ export const readEntry = async (
   reading: Reading,
 ): Promise<ReadResult | null> => {
   const { stat, path } = found;
-  if (old !== null && old.clone !== null) reading.clones.keep(old.clone);
+  if (old !== null && old.clone !== null) reading.clones.keep(old.clone.name);
   try {
     if (stat.kind === "file") return await readRegular(found, old, reading);
     const untouched = reuse(found, old, old?.entry.type === stat.kind);

@@ -6,17 +6,18 @@
 import { closeSync } from "node:fs";
 import type { PhysicalExtent } from "../file-system.ts";
 import type { FoundEntry } from "../index-cursor.ts";
+import type { NotedClone } from "../local-index.ts";
 import { type ChangedRange, changedRanges } from "./changed-ranges.ts";
-import type { Renewals } from "./clone-renewals.ts";
-import { CLONE_BYTES_MIN, isRenewedSooner } from "./clones.ts";
+import { CLONE_BYTES_MIN } from "./clones.ts";
 import { identityOf } from "./file-identity.ts";
 import type { Reading } from "./read-entry.ts";
 import { type KnownFile, type ReadFile, readFile } from "./read-file.ts";
+import { ageClone, withStale } from "./stale-ranges.ts";
 
 export interface ReadThrough {
   readonly read: ReadFile;
-  /** The clone that holds what was read, or null where there are none. */
-  readonly clone: string | null;
+  /** To compare with next time, or null where there are no clones. */
+  readonly clone: NotedClone | null;
 }
 
 export const readThrough = async (
@@ -27,9 +28,7 @@ export const readThrough = async (
 ): Promise<ReadThrough> => {
   const { frames, fileSystem, clones, onRead } = reading;
   const known = knownFile(old);
-  if (reading.renewals !== null && sizeNow >= CLONE_BYTES_MIN) {
-    return readStill(fd, old, reading, reading.renewals);
-  }
+  if (reading.isStill && sizeNow >= CLONE_BYTES_MIN) return readStill(fd, old, reading);
   const clone = sizeNow >= CLONE_BYTES_MIN ? clones.take(fd) : null;
   if (clone === null) {
     const size = Number(sizeNow);
@@ -46,41 +45,36 @@ export const readThrough = async (
     const since = isFaster ? fileSystem.extentMap(fd) : null;
     const touched = map === null || since === null ? [] : changedRanges(since, map, size);
     clones.keep(clone.name);
-    if (touched.length === 0) return { read: first, clone: clone.name };
+    const noted = { name: clone.name, stale: [] };
+    if (touched.length === 0) return { read: first, clone: noted };
     // What the first pass found is compared with, so it must have been hashed.
     await frames.settle();
     const again = await readFile(clone.fd, { ...common, known: first, changed: touched });
     const changedBytes = first.changedBytes + again.changedBytes;
-    return { read: { ...again, changedBytes }, clone: clone.name };
+    return { read: { ...again, changedBytes }, clone: noted };
   } finally {
     closeSync(clone.fd);
   }
 };
 
-/**
- * A file that nobody writes to needs no clone to be read. Its old clone is brought up to it once the
- * snapshot is there, or a new one is made where that is done sooner.
- */
+/** A file that nobody writes to needs no clone to be read, and its old clone will do next time. */
 const readStill = async (
   fd: number,
   old: FoundEntry | null,
   reading: Reading,
-  renewals: Renewals,
 ): Promise<ReadThrough> => {
   const { frames, fileSystem, clones, onRead } = reading;
-  const identity = identityOf(fd);
-  const size = Number(identity.size);
+  const size = Number(identityOf(fd).size);
+  const known = knownFile(old);
   const from = old?.clone ?? null;
   const map = from === null ? null : fileSystem.extentMap(fd);
   const changed = map === null ? null : compareWithOld(map, size, old, reading);
-  const renew = (): string | null => {
-    if (from === null || map === null || changed === null) return null;
-    if (!isRenewedSooner(changed.length, map.length)) return null;
-    const to = clones.newName();
-    return renewals.add({ fd, identity, from, to, ranges: changed }) ? to : null;
-  };
-  const clone = renew() ?? clones.make(fd);
-  const options = { known: knownFile(old), changed, size, frames, fileSystem, onRead };
+  const aged =
+    from === null || changed === null || known === null
+      ? null
+      : ageClone(from, changed, { before: known.size, after: size });
+  const clone = aged ?? clones.make(fd);
+  const options = { known, changed, size, frames, fileSystem, onRead };
   return { read: await readFile(fd, options), clone };
 };
 
@@ -93,18 +87,19 @@ const knownFile = (old: FoundEntry | null): KnownFile | null =>
     ? { size: old.entry.size, extents: old.entry.extents, blocks: old.blocks }
     : null;
 
-/** What changed since the last snapshot's clone; null when there is none to compare with. */
+/** What may have changed since the last snapshot; null when there is no clone to compare with. */
 const compareWithOld = (
   map: readonly PhysicalExtent[],
   size: number,
   old: FoundEntry | null,
   { clones, fileSystem }: Reading,
-): ChangedRange[] | null => {
-  const fd = old === null || old.clone === null ? null : clones.open(old.clone);
-  if (fd === null) return null;
+): readonly ChangedRange[] | null => {
+  const clone = old?.clone ?? null;
+  const fd = clone === null ? null : clones.open(clone.name);
+  if (clone === null || fd === null) return null;
   try {
     const before = fileSystem.extentMap(fd);
-    return before === null ? null : changedRanges(before, map, size);
+    return before === null ? null : withStale(changedRanges(before, map, size), clone.stale);
   } finally {
     closeSync(fd);
   }
