@@ -17,7 +17,7 @@ export interface EmbeddedQueueOptions {
 }
 
 /** The settings that connectSqs takes, and the end of the server. */
-export interface EmbeddedQueue extends Required<Omit<SqsSettings, "keys" | "onCall">> {
+export interface EmbeddedQueue extends Required<Omit<SqsSettings, "liveKeys" | "onCall">> {
   stop(): Promise<void>;
 }
 

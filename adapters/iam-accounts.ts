@@ -12,13 +12,17 @@ import {
   PutUserPolicyCommand,
 } from "@aws-sdk/client-iam";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
-import { type AccessKey, KEY_HOLDERS, type KeyHolder, type S3Accounts } from "./s3-accounts.ts";
+import type { KeyPair, LiveKeys } from "./live-keys.ts";
+import { credentialsOf, followKeys } from "./refused-keys.ts";
+import { KEY_HOLDERS, type KeyHolder, type S3Accounts } from "./s3-accounts.ts";
 
 export interface IamAccountsOptions {
   /** Of the buckets; IAM itself has none. */
   readonly region: string;
   /** Null: as for any AWS SDK, from the environment or the machine's role. */
-  readonly credentials: AccessKey | null;
+  readonly credentials: KeyPair | null;
+  /** Asked with each request, in place of the credentials. */
+  readonly liveKeys?: LiveKeys | undefined;
   /** Another IAM than AWS's own. */
   readonly endpoint?: string;
 }
@@ -33,14 +37,25 @@ const UNNAMED_REGION = "us-east-1";
 const userOf = (user: string, holder: KeyHolder): string =>
   holder === "client" ? user : `${user}.containers`;
 
-export const openIamAccounts = (options: IamAccountsOptions): S3Accounts => {
-  const { region, credentials, endpoint } = options;
+const connectClient = ({
+  region,
+  credentials,
+  liveKeys,
+  endpoint,
+}: IamAccountsOptions): IAMClient => {
+  const given = liveKeys === undefined ? credentials : credentialsOf(liveKeys);
   const client = new IAMClient({
     region,
     maxAttempts: ATTEMPTS_MAX,
-    ...(credentials !== null && { credentials }),
+    ...(given !== null && { credentials: given }),
     ...(endpoint !== undefined && { endpoint }),
   });
+  return followKeys(client, liveKeys);
+};
+
+export const openIamAccounts = (options: IamAccountsOptions): S3Accounts => {
+  const { region } = options;
+  const client = connectClient(options);
   const both = (user: string) => KEY_HOLDERS.map((holder) => userOf(user, holder));
   const keysOf = async (UserName: string, abortSignal: AbortSignal): Promise<string[]> => {
     const sent = client.send(new ListAccessKeysCommand({ UserName }), { abortSignal });

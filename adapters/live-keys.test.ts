@@ -1,13 +1,23 @@
 /** Keys that are replaced under a running process, against a server that knows one key at a time. */
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GetQueueUrlCommand } from "@aws-sdk/client-sqs";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { createLiveKeys, type KeyFiles, type KeyPair, openKeyFiles } from "./live-keys.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openIamAccounts } from "./iam-accounts.ts";
+import {
+  createLive,
+  type KeyFiles,
+  type KeyPair,
+  type LiveKeys,
+  openKeyFiles,
+} from "./live-keys.ts";
+import { openRgwAdmin } from "./rgw-admin.ts";
+import { openRgwTopics } from "./rgw-topics.ts";
+import { openS3Bucket } from "./s3-bucket.ts";
 import { openS3ObjectStore } from "./s3-object-store.ts";
 import { connectSqs } from "./sqs.ts";
 
@@ -26,6 +36,30 @@ const write = ({ accessKeyId, secretAccessKey }: KeyPair): void => {
   writeFileSync(join(directory, "secret"), `${secretAccessKey}\n`);
 };
 
+/** What each service says, and in which form. */
+const answersTo = ({ method, url = "", headers }: IncomingMessage): Answers => {
+  if (headers["x-amz-target"] !== undefined) {
+    return { good: '{"QueueUrl":"http://queue"}', refused: '{"__type":"InvalidClientTokenId"}' };
+  }
+  if (url.startsWith("/admin/")) {
+    return { good: '{"keys":[],"swift_keys":[]}', refused: '{"Code":"InvalidAccessKeyId"}' };
+  }
+  if (headers.authorization?.includes("/iam/") === true) {
+    return {
+      good: "<ListAccessKeysResponse><ListAccessKeysResult/></ListAccessKeysResponse>",
+      refused: "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>",
+    };
+  }
+  const refused = "<Error><Code>SignatureDoesNotMatch</Code></Error>";
+  // An answer to HEAD has no body to say why in.
+  return { good: "<TopicArn>arn:t</TopicArn>", refused: method === "HEAD" ? "" : refused };
+};
+
+interface Answers {
+  readonly good: string;
+  readonly refused: string;
+}
+
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "bagage-keys-"));
   files = { accessKeyId: join(directory, "access"), secretAccessKey: join(directory, "secret") };
@@ -34,12 +68,9 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     const used = /Credential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "";
     asked.push(used);
-    const isQueue = request.headers["x-amz-target"] !== undefined;
+    const answers = answersTo(request);
     response.statusCode = used === good ? 200 : 403;
-    if (used === good) response.end(isQueue ? '{"QueueUrl":"http://queue"}' : "");
-    else if (isQueue) response.end('{"__type":"InvalidClientTokenId","message":"no"}');
-    // An answer to HEAD has no body to say why in.
-    else response.end();
+    response.end(used === good ? answers.good : answers.refused);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -52,59 +83,78 @@ afterEach(() => {
 });
 
 const region = "us-east-1";
-const openStore = () =>
-  openS3ObjectStore({
-    ...{ endpoints: [endpoint], region, bucket: "b", ...OLD },
-    ...keysOption(openKeyFiles(OLD, files)),
+
+const clients: Readonly<Record<string, (keys: LiveKeys | undefined) => () => Promise<unknown>>> = {
+  "the store": (keys) => {
+    const store = openS3ObjectStore({
+      endpoints: [endpoint],
+      region,
+      bucket: "b",
+      ...OLD,
+      liveKeys: keys,
+    });
+    return () => store.head("a", signal);
+  },
+  "a project's bucket": (keys) => {
+    const bucket = openS3Bucket({ endpoint, region, bucket: "b", ...OLD, liveKeys: keys });
+    return () => bucket.head("a", signal);
+  },
+  "the gateway's topics": (keys) => {
+    const topics = openRgwTopics({ endpoint, region, ...OLD, liveKeys: keys });
+    return () => topics.put("t", "http://push", signal);
+  },
+  "the gateway's users": (keys) => {
+    const accounts = openRgwAdmin({ endpoints: [endpoint], region, ...OLD, liveKeys: keys });
+    return () => accounts.listKeys("u", signal);
+  },
+  "AWS's users": (keys) => {
+    const accounts = openIamAccounts({ endpoint, region, credentials: OLD, liveKeys: keys });
+    return () => accounts.listKeys("u", signal);
+  },
+  "a queue": (keys) => {
+    const client = connectSqs({ region, endpoint, credentials: OLD, liveKeys: keys });
+    return () => client.send(new GetQueueUrlCommand({ QueueName: "q" }));
+  },
+};
+
+describe.each(Object.entries(clients))("%s", (_name, connect) => {
+  test("a key that was replaced in its files is used after a refusal, within the request", async () => {
+    const ask = connect(openKeyFiles(OLD, files));
+    await ask();
+    write(NEW);
+    good = "new";
+    await ask();
+    expect(asked).toContain("old");
+    expect(asked.at(-1)).toBe("new");
   });
-const keysOption = (keys: ReturnType<typeof openKeyFiles>) => (keys === undefined ? {} : { keys });
 
-test("a store's key that was replaced in its files is used after a refusal, within the request", async () => {
-  const store = openStore();
-  await store.head("a", signal);
-  write(NEW);
-  good = "new";
-  expect(await store.head("a", signal)).toEqual({ key: "a", bytes: 0 });
-  expect(asked.at(-1)).toBe("new");
-  store.close();
-});
+  test("a key that is taken away before its files are replaced fails no request", async () => {
+    const ask = connect(openKeyFiles(OLD, files));
+    good = "new";
+    const asking = ask();
+    await expect.poll(() => asked.length).toBeGreaterThan(0);
+    write(NEW);
+    await asking;
+    expect(asked.at(-1)).toBe("new");
+  });
 
-test("a key that is taken away before its files are replaced fails no request", async () => {
-  const store = openStore();
-  good = "new";
-  const asking = store.head("a", signal);
-  await expect.poll(() => asked.length).toBeGreaterThan(0);
-  write(NEW);
-  expect(await asking).toEqual({ key: "a", bytes: 0 });
-  store.close();
-});
-
-test("a key that stays wrong is an error that says what to check", async () => {
-  good = "nobody's";
-  const store = openStore();
-  await expect(store.head("a", signal)).rejects.toMatchObject({ code: "store-denied" });
-  store.close();
-});
-
-test("a queue's key that was replaced in its files is used after a refusal, within the request", async () => {
-  const client = connectSqs({ region, endpoint, credentials: OLD, keys: openKeyFiles(OLD, files) });
-  const ask = () => client.send(new GetQueueUrlCommand({ QueueName: "q" }));
-  await ask();
-  write(NEW);
-  good = "new";
-  expect((await ask()).QueueUrl).toBe("http://queue");
-  client.destroy();
+  test("a key that stays wrong is an error that says what to check", async () => {
+    good = "nobody's";
+    const denied = connect(openKeyFiles(OLD, files))().catch((error: Error) => error);
+    const { code = "", name = "" } = (await denied) as { code?: string; name?: string };
+    expect(`${code} ${name}`).toMatch(/-denied|topics-refused|InvalidClientTokenId/);
+  });
 });
 
 test("keys are looked up again when they are old, and kept when that fails", async () => {
   let nowMs = 0;
   let found: KeyPair | null = NEW;
   const held: string[] = [];
-  const keys = createLiveKeys({
+  const keys = createLive({
     first: OLD,
     everyMs: 1_000,
     monotonicMs: () => nowMs,
-    onKeys: ({ secretAccessKey }) => held.push(secretAccessKey),
+    onNew: ({ secretAccessKey }) => held.push(secretAccessKey),
     read: () => {
       if (found === null) throw new Error("unreadable");
       return found;

@@ -1,7 +1,7 @@
 /**
- * Keys of a store or a queue that may be replaced while a process runs: asked for with each request,
- * looked up again from time to time, and at once when they were refused. Where they come from is the
- * caller's business: files here, parameters of the cloud in functions/lambda-ports.ts.
+ * Secrets that may be replaced while a process runs: asked for with each use, looked up again from
+ * time to time, and at once when they were refused. Where they come from is the caller's business:
+ * files here, parameters of the cloud in functions/lambda-ports.ts.
  */
 import { readFileSync } from "node:fs";
 import * as z from "zod";
@@ -19,20 +19,27 @@ export const KeyFiles = z.strictObject({
 });
 export type KeyFiles = z.infer<typeof KeyFiles>;
 
-export interface LiveKeys {
-  /** The newest pair that is known. */
-  current(): Promise<KeyPair>;
-  /** Looks again, because the pair was refused. */
+/** A pair, and where its successor will be. */
+export interface FiledKeyPair extends KeyPair {
+  readonly keyFiles: KeyFiles | undefined;
+}
+
+export interface Live<T> {
+  /** The newest that is known. */
+  current(): Promise<T>;
+  /** Looks again, because it was refused. */
   refresh(): Promise<void>;
 }
 
-export interface LiveKeysOptions {
-  readonly first: KeyPair;
-  readonly read: () => KeyPair | Promise<KeyPair>;
-  /** How old a pair may be that is used. */
+export type LiveKeys = Live<KeyPair>;
+
+export interface LiveOptions<T> {
+  readonly first: T;
+  readonly read: () => T | Promise<T>;
+  /** How old a secret may be that is used. */
   readonly everyMs: number;
-  /** Told of each pair before it is used, so that logs can be kept free of it. */
-  readonly onKeys?: ((keys: KeyPair) => void) | undefined;
+  /** Told of each before it is used, so that logs can be kept free of it. */
+  readonly onNew?: ((secret: T) => void) | undefined;
   readonly monotonicMs?: () => number;
 }
 
@@ -41,17 +48,17 @@ const FILES_EVERY_MS = 1_000;
 /** Many requests may be refused at once. */
 const REFRESH_EVERY_MS = 100;
 
-export const createLiveKeys = (options: LiveKeysOptions): LiveKeys => {
-  const { read, everyMs, onKeys, monotonicMs = () => systemClock.monotonicMs() } = options;
-  let keys = options.first;
+export const createLive = <T>(options: LiveOptions<T>): Live<T> => {
+  const { read, everyMs, onNew, monotonicMs = () => systemClock.monotonicMs() } = options;
+  let known = options.first;
   let readAtMs = monotonicMs();
   let reading: Promise<void> | null = null;
-  onKeys?.(keys);
+  onNew?.(known);
   const lookAgain = async (): Promise<void> => {
     try {
       const found = await read();
-      onKeys?.(found);
-      keys = found;
+      onNew?.(found);
+      known = found;
     } catch {
       // A file that is being replaced, a service that does not answer: what is known may still do.
     } finally {
@@ -68,32 +75,47 @@ export const createLiveKeys = (options: LiveKeysOptions): LiveKeys => {
   return {
     current: async () => {
       await refresh(everyMs);
-      return keys;
+      return known;
     },
     refresh: () => refresh(REFRESH_EVERY_MS),
   };
 };
 
+/** What was given as it is, and so can't be replaced. */
+export const unchanging = <T>(secret: T): Live<T> => ({
+  current: async () => secret,
+  refresh: async () => undefined,
+});
+
+const readSecret = (file: string): string => {
+  const text = readFileSync(file, "utf8").trim();
+  if (text === "") throw new Error(`${file} is empty`);
+  return text;
+};
+
+/** A secret in a file, as `parse` reads its text. */
+export const openSecretFile = <T>(
+  first: T,
+  file: string,
+  parse: (text: string) => T,
+  onNew?: (secret: T) => void,
+): Live<T> =>
+  createLive({ first, read: () => parse(readSecret(file)), everyMs: FILES_EVERY_MS, onNew });
+
 /** Keys from files; undefined where no part of them is in one. */
 export const openKeyFiles = (
   first: KeyPair,
   files: KeyFiles | undefined,
-  onKeys?: (keys: KeyPair) => void,
+  onNew?: (keys: KeyPair) => void,
 ): LiveKeys | undefined => {
   if (files === undefined) return undefined;
   const readPart = (part: keyof KeyPair): string => {
     const file = files[part];
-    const text = file === null ? first[part] : readFileSync(file, "utf8").trim();
-    if (text === "") throw new Error(`${file} is empty`);
-    return text;
+    return file === null ? first[part] : readSecret(file);
   };
-  return createLiveKeys({
-    first,
-    read: () => ({
-      accessKeyId: readPart("accessKeyId"),
-      secretAccessKey: readPart("secretAccessKey"),
-    }),
-    everyMs: FILES_EVERY_MS,
-    onKeys,
+  const read = () => ({
+    accessKeyId: readPart("accessKeyId"),
+    secretAccessKey: readPart("secretAccessKey"),
   });
+  return createLive({ first, read, everyMs: FILES_EVERY_MS, onNew });
 };

@@ -18,8 +18,8 @@ export type StoreConfig = z.infer<typeof StoreConfig>;
 
 export interface StoreKeys {
   /** In place of those of the configuration. */
-  readonly keys?: LiveKeys;
-  readonly onKeys?: (keys: KeyPair) => void;
+  readonly keys?: LiveKeys | undefined;
+  readonly onKeys?: ((keys: KeyPair) => void) | undefined;
 }
 
 export const openStore = async (
@@ -46,8 +46,5 @@ export const openStore = async (
   }
   const pair = { accessKeyId, secretAccessKey };
   const live = keys ?? openKeyFiles(pair, config.keyFiles, onKeys);
-  return openS3ObjectStore({
-    ...{ endpoints, region, bucket, ...pair },
-    ...(live !== undefined && { keys: live }),
-  });
+  return openS3ObjectStore({ endpoints, region, bucket, ...pair, liveKeys: live });
 };

@@ -3,17 +3,18 @@
  * https://docs.ceph.com/en/pacific/radosgw/adminops/. The key used here needs the capabilities
  * `users=*` and `buckets=*`, and no bucket.
  */
-import { AwsClient } from "aws4fetch";
 import * as z from "zod";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
+import type { KeyPair, LiveKeys } from "./live-keys.ts";
 import type { S3Accounts, SpaceQuota } from "./s3-accounts.ts";
+import { type SignedFetch, signedFetch } from "./signed-fetch.ts";
 
-export interface RgwAdminOptions {
+export interface RgwAdminOptions extends KeyPair {
   /** Gateways of the same store; the next one is asked when one does not answer. */
   readonly endpoints: readonly string[];
   readonly region: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
+  /** Asked with each request, in place of the pair. */
+  readonly liveKeys?: LiveKeys | undefined;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -43,9 +44,8 @@ interface Call {
 }
 
 export const openRgwAdmin = (options: RgwAdminOptions): S3Accounts => {
-  const { accessKeyId, secretAccessKey, region } = options;
-  const client = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3", retries: 0 });
-  const call = createCall(client, options.endpoints);
+  const { endpoints, ...signer } = options;
+  const call = createCall(signedFetch({ ...signer, service: "s3" }), endpoints);
   const readUser = async (uid: string, signal: AbortSignal) =>
     User.parse(await call({ method: "GET", resource: "user", query: { uid } }, signal));
   return {
@@ -109,12 +109,12 @@ const noKey = (uid: string): RetryableError =>
   new RetryableError(`the gateway made no key for ${uid}`, { code: "accounts-no-key" });
 
 const createCall =
-  (client: AwsClient, endpoints: readonly string[]) =>
+  (signed: SignedFetch, endpoints: readonly string[]) =>
   async (request: Call, signal: AbortSignal): Promise<unknown> => {
     let last: unknown;
     for (const endpoint of endpoints) {
       try {
-        return await ask(client, endpoint, request, signal);
+        return await ask(signed, endpoint, request, signal);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof RetryableError)) throw error;
@@ -125,7 +125,7 @@ const createCall =
   };
 
 const ask = async (
-  client: AwsClient,
+  signed: SignedFetch,
   endpoint: string,
   { method, resource, sub, query, body }: Call,
   signal: AbortSignal,
@@ -135,19 +135,16 @@ const ask = async (
   const selected = sub === undefined ? "" : `${sub}&`;
   const url = new URL(`/admin/${resource}?${selected}${search}`, endpoint);
   const what = `accounts: ${method} ${resource}${sub === undefined ? "" : ` ${sub}`}`;
-  const response = await client
-    .fetch(url.href, {
-      method,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
-    })
-    .catch((cause: unknown) => {
-      throw new RetryableError(`${what}: no answer`, { code: "accounts-unavailable", cause });
-    });
-  const text = await response.text();
-  if (response.ok) return text === "" ? null : JSON.parse(text);
-  const provider = /"Code":"(\w+)"/.exec(text)?.[1] ?? String(response.status);
-  throw translate(what, response.status, provider);
+  const { ok, status, text } = await signed(url.href, {
+    method,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+  }).catch((cause: unknown) => {
+    throw new RetryableError(`${what}: no answer`, { code: "accounts-unavailable", cause });
+  });
+  if (ok) return text === "" ? null : JSON.parse(text);
+  const provider = /"Code":"(\w+)"/.exec(text)?.[1] ?? String(status);
+  throw translate(what, status, provider);
 };
 
 const translate = (what: string, status: number, provider: string): Error => {

@@ -24,14 +24,16 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { contentMd5 } from "../volume/digest.ts";
 import { RetryableError } from "../volume/errors.ts";
 import { replaceNotification, type UploadNotification } from "./bucket-notification.ts";
+import type { KeyPair, LiveKeys } from "./live-keys.ts";
+import { credentialsOf, followKeys } from "./refused-keys.ts";
 import { isAbsent, translateBucketError } from "./s3-errors.ts";
 
-export interface S3BucketOptions {
+export interface S3BucketOptions extends KeyPair {
   readonly endpoint: string;
   readonly region: string;
   readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
+  /** Asked with each request, in place of the pair. */
+  readonly liveKeys?: LiveKeys | undefined;
 }
 
 export interface BucketObject {
@@ -91,12 +93,13 @@ export const openS3Bucket = (options: S3BucketOptions): S3Bucket => {
 };
 
 const connectClient = (options: S3BucketOptions): S3Client => {
-  const { endpoint, region, accessKeyId, secretAccessKey } = options;
-  return new S3Client({
+  const { endpoint, region, accessKeyId, secretAccessKey, liveKeys } = options;
+  const client = new S3Client({
     endpoint,
     region,
     forcePathStyle: true,
-    credentials: { accessKeyId, secretAccessKey },
+    credentials:
+      liveKeys === undefined ? { accessKeyId, secretAccessKey } : credentialsOf(liveKeys),
     maxAttempts: ATTEMPTS_MAX,
     // RGW 16 does not check these; each body has a Content-MD5, which it does.
     requestChecksumCalculation: "WHEN_REQUIRED",
@@ -108,6 +111,7 @@ const connectClient = (options: S3BucketOptions): S3Client => {
       socketTimeout: IDLE_TIMEOUT_MS,
     }),
   });
+  return followKeys(client, liveKeys);
 };
 
 const translated = async <T>(what: string, call: Promise<T>): Promise<T> => {

@@ -11,8 +11,6 @@ import {
   GetBucketVersioningCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
-  type ListObjectsV2CommandOutput,
   PutObjectCommand,
   type PutObjectCommandInput,
   S3Client,
@@ -23,8 +21,9 @@ import { AmbiguousError, RetryableError } from "../volume/errors.ts";
 import type { ByteRange, ObjectInfo, ObjectStore } from "../volume/object-store.ts";
 import type { LiveKeys } from "./live-keys.ts";
 import { readBody } from "./read-body.ts";
+import { credentialsOf, followKeys } from "./refused-keys.ts";
 import { isAbsent, isRetryable, isTaken, translateS3Error } from "./s3-errors.ts";
-import { credentialsOf, retryRefused } from "./sdk-keys.ts";
+import { listObjects, listPages } from "./s3-listing.ts";
 
 export interface S3StoreOptions {
   /** One or more gateways of the same store; the next one is used when one does not answer. */
@@ -34,7 +33,7 @@ export interface S3StoreOptions {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   /** Asked with each request, in place of the two above. */
-  readonly keys?: LiveKeys;
+  readonly liveKeys?: LiveKeys | undefined;
 }
 
 const SOCKETS_MAX = 32;
@@ -54,12 +53,13 @@ export interface S3ObjectStore extends ObjectStore {
 }
 
 const createClient = (options: S3StoreOptions, endpoint: string): S3Client => {
-  const { keys, accessKeyId, secretAccessKey } = options;
+  const { liveKeys, accessKeyId, secretAccessKey } = options;
   const client = new S3Client({
     endpoint,
     region: options.region,
     forcePathStyle: true,
-    credentials: keys === undefined ? { accessKeyId, secretAccessKey } : credentialsOf(keys),
+    credentials:
+      liveKeys === undefined ? { accessKeyId, secretAccessKey } : credentialsOf(liveKeys),
     // Retries stand in this file, because a conditional write must not be repeated unseen.
     maxAttempts: 1,
     // RGW 16 accepts a wrong x-amz-checksum-crc32 but refuses a wrong Content-MD5, which each PUT has.
@@ -72,10 +72,7 @@ const createClient = (options: S3StoreOptions, endpoint: string): S3Client => {
       socketTimeout: IDLE_TIMEOUT_MS,
     }),
   });
-  if (keys !== undefined) {
-    client.middlewareStack.add(retryRefused(keys), { step: "initialize", name: "retryRefused" });
-  }
-  return client;
+  return followKeys(client, liveKeys);
 };
 
 export const openS3ObjectStore = (options: S3StoreOptions): S3ObjectStore => {
@@ -231,46 +228,6 @@ const getObject = async (
     throw error;
   }
 };
-
-type Retried = <T>(
-  what: string,
-  signal: AbortSignal,
-  call: (client: S3Client) => Promise<T>,
-) => Promise<T>;
-
-async function* listObjects(
-  retried: Retried,
-  place: { Bucket: string; Prefix: string },
-  signal: AbortSignal,
-): AsyncIterable<ObjectInfo> {
-  for await (const page of listPages(retried, place, signal)) {
-    for (const { Key, Size, ETag } of page.Contents ?? []) {
-      if (Key === undefined) continue;
-      yield { key: Key, bytes: Size ?? 0, ...(ETag !== undefined && { etag: ETag }) };
-    }
-  }
-}
-
-async function* listPages(
-  retried: Retried,
-  place: { Bucket: string; Prefix: string; Delimiter?: string },
-  signal: AbortSignal,
-): AsyncIterable<ListObjectsV2CommandOutput> {
-  let token: string | undefined;
-  do {
-    const page = await retried(`LIST ${place.Prefix}`, signal, (client) =>
-      client.send(
-        new ListObjectsV2Command({
-          ...place,
-          ...(token !== undefined && { ContinuationToken: token }),
-        }),
-        { abortSignal: signal },
-      ),
-    );
-    yield page;
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-  } while (token !== undefined);
-}
 
 const deleteObjects = async (
   client: S3Client,

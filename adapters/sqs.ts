@@ -12,7 +12,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { RetryableError, TerminalError } from "../volume/errors.ts";
 import type { LiveKeys } from "./live-keys.ts";
-import { credentialsOf, retryRefused } from "./sdk-keys.ts";
+import { credentialsOf, followKeys } from "./refused-keys.ts";
 import { encodeBody, splitBatches } from "./sqs-batches.ts";
 import { callSqs } from "./sqs-errors.ts";
 
@@ -25,7 +25,7 @@ export interface SqsSettings {
   /** Hears of each request that goes out, retries included, by its action: `ReceiveMessage`. */
   readonly onCall?: (action: string) => void;
   /** Asked with each request, in place of the credentials. */
-  readonly keys?: LiveKeys | undefined;
+  readonly liveKeys?: LiveKeys | undefined;
 }
 
 export interface Queue {
@@ -58,17 +58,15 @@ const VISIBILITY_TIMEOUT_S = 30;
 const DEAD_RETENTION_S = 14 * 24 * 3600;
 
 export const connectSqs = (settings: SqsSettings): SQSClient => {
-  const { region, endpoint, credentials, keys, onCall } = settings;
-  const given = keys === undefined ? credentials : credentialsOf(keys);
+  const { region, endpoint, credentials, liveKeys, onCall } = settings;
+  const given = liveKeys === undefined ? credentials : credentialsOf(liveKeys);
   const client = new SQSClient({
     region,
     ...(given !== undefined && { credentials: given }),
     // Brokers behind an endpoint name their queues by addresses that only they may know.
     ...(endpoint !== undefined && { endpoint, useQueueUrlAsEndpoint: false }),
   });
-  if (keys !== undefined) {
-    client.middlewareStack.add(retryRefused(keys), { step: "initialize", name: "retryRefused" });
-  }
+  followKeys(client, liveKeys);
   if (onCall === undefined) return client;
   // Below the SDK's retries, which stand in the same step with a higher priority.
   client.middlewareStack.add(

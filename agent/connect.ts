@@ -14,7 +14,7 @@ import { openFenceStore } from "../adapters/fence-file.ts";
 import { createGitSource } from "../adapters/git-source.ts";
 import { readGuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
-import { type KeyPair, openKeyFiles } from "../adapters/live-keys.ts";
+import { openKeyFiles } from "../adapters/live-keys.ts";
 import { meterStore } from "../adapters/meter-store.ts";
 import type { Metrics } from "../adapters/metrics.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
@@ -28,9 +28,11 @@ import type { Traces } from "../adapters/tracing/traces.ts";
 import type { Config } from "../functions/config.ts";
 import { containerName } from "../functions/container-names.ts";
 import type { ControlPorts } from "../functions/control-ports.ts";
+import type { KnownSecrets } from "../functions/known-secrets.ts";
 import { CONTROL_QUEUE, nameQueues } from "../functions/messages.ts";
+import { type LiveWrappingKeys, openWrappingKeys } from "../functions/project-keys.ts";
 import { createReportMemory } from "../functions/report-memory.ts";
-import { connectSpaces } from "../functions/spaces/connect-spaces.ts";
+import { connectSpaces, openSpaceKeys } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { traceAttributes, traceControl } from "../functions/trace-ports.ts";
 import { createBackoff } from "./backoff.ts";
@@ -51,6 +53,7 @@ const LEASE_LOOK_MS = 100;
 export interface Connections {
   readonly control: ControlPorts;
   readonly spaces: SpacePorts;
+  readonly wrappingKeys: LiveWrappingKeys;
   readonly openQueue: (name: string, signal: AbortSignal) => Promise<Queue>;
 }
 
@@ -59,21 +62,20 @@ export interface ConnectOptions {
   readonly log: Logger;
   /** For a process that is asked for its numbers. */
   readonly metrics?: Metrics;
-  /** Told of keys of the store and the queue that take others' place. */
-  readonly onKeys?: (keys: KeyPair) => void;
+  /** Told of keys that take others' place. */
+  readonly secrets?: KnownSecrets;
   readonly traces?: Traces | undefined;
 }
 
 /** The store, the records on it, and queues by name, created when they are first used. */
 export const connect = async (
   config: Config,
-  { workDirectory, log, metrics, traces, onKeys }: ConnectOptions,
+  { workDirectory, log, metrics, traces, secrets }: ConnectOptions,
 ): Promise<Connections> => {
-  const opened = await openStore(config.store, { ...(onKeys !== undefined && { onKeys }) });
+  const onKeys = secrets?.addKeys;
+  const opened = await openStore(config.store, { onKeys });
   const collectorStore =
-    config.collector === null
-      ? null
-      : await openStore(config.collector, { ...(onKeys !== undefined && { onKeys }) });
+    config.collector === null ? null : await openStore(config.collector, { onKeys });
   const metered = meterStore(opened, (call) => {
     metrics?.storeCalled(call);
     traces?.storeCalled(call);
@@ -82,14 +84,14 @@ export const connect = async (
   const nowMs = () => systemClock.nowMs();
   const chain = openProjectRecords({ store, nowMs, newUuid: randomUUID });
   const records = metrics?.meterRecords(chain) ?? chain;
-  const { endpoint, region, credentials, keyFiles, queuePrefix } = config.sqs;
+  const { endpoint, region, credentials, queuePrefix } = config.sqs;
   const nameQueue = nameQueues(queuePrefix);
   const client = connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && {
+    ...(credentials !== null && {
       credentials,
-      keys: openKeyFiles(credentials, keyFiles, onKeys),
+      liveKeys: openKeyFiles(credentials, credentials.keyFiles, onKeys),
     }),
     ...(metrics !== undefined && { onCall: metrics.queueCalled }),
   });
@@ -128,14 +130,15 @@ export const connect = async (
   };
   return {
     openQueue: open,
-    spaces: connectSpaces(config, { store, nowMs, log }),
+    spaces: connectSpaces(config, { store, nowMs, log }, openSpaceKeys(config.spaces, onKeys)),
+    wrappingKeys: openWrappingKeys(config, secrets?.addWrappingKeys),
     control: traces === undefined ? control : traceControl(control, traces),
   };
 };
 
 export const connectNode = (
   config: Config,
-  { control }: Connections,
+  { control, wrappingKeys }: Connections,
   { door, metrics }: { readonly door: Door | null; readonly metrics: Metrics },
 ): {
   readonly ports: AgentPorts;
@@ -173,7 +176,7 @@ export const connectNode = (
     reports: createReportMemory(nowMs),
     withoutSpace: new Map(),
     warmings: new Map(),
-    wrappingKeys: config.wrappingKeys,
+    wrappingKeys,
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock: systemClock, name, spec, timeoutMs }, signal),
     sendToControl: (message, signal) => control.send(CONTROL_QUEUE, message, signal),

@@ -1,4 +1,5 @@
 /** Warm copies on a real disk: brought by the real engine, kept within the budget. */
+
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createKeyedLock } from "../adapters/keyed-lock.ts";
 import { linuxFileSystem } from "../adapters/linux.ts";
+import { unchanging } from "../adapters/live-keys.ts";
 import { openNodeDisk } from "../adapters/node-disk.ts";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { volumePrefix } from "../adapters/store-keys.ts";
@@ -39,7 +41,7 @@ beforeEach(() => {
       hydrate: ({ onProgress: _onProgress, ...options }, either) =>
         hydrate({ ...options, store, fileSystem: linuxFileSystem }, either),
     } as AgentPorts["volumes"],
-    ...{ locks: createKeyedLock(), warmings: new Map(), wrappingKeys: [] },
+    ...{ locks: createKeyedLock(), warmings: new Map(), wrappingKeys: unchanging([]) },
   };
   ports = used as AgentPorts;
   mkdirSync(join(root, "node", "volumes"), { recursive: true });

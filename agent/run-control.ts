@@ -8,7 +8,7 @@ import { API_PREFIX, createHandler as createApiHandler } from "../functions/api/
 import type { ControlPorts } from "../functions/control-ports.ts";
 import { startLambdaHttpServer } from "../functions/lambda-http-server.ts";
 import { withOperations } from "../functions/operations.ts";
-import type { WrappingKeys } from "../functions/project-keys.ts";
+import type { LiveWrappingKeys } from "../functions/project-keys.ts";
 import { createHandler as createPublishHandler } from "../functions/publish-volume/handler.ts";
 import { createPushPorts } from "../functions/push-ports.ts";
 import { createHandler as createPushHandler } from "../functions/receive-git-push/handler.ts";
@@ -31,7 +31,7 @@ const CLOSE_GRACE_MS = 10_000;
 export interface ControlOptions {
   readonly ports: ControlPorts;
   readonly spaces: SpacePorts;
-  readonly wrappingKeys: WrappingKeys;
+  readonly wrappingKeys: LiveWrappingKeys;
   readonly queue: Queue;
   readonly publishQueue: Queue;
   readonly metrics: Metrics;

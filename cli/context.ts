@@ -11,7 +11,11 @@ import { ProjectId } from "../workflows/ids.ts";
 
 /** Where `bagage up` has its queue, for the commands on the same machine. */
 export const LOCAL_QUEUE_PORT = 7481;
-export const LOCAL_QUEUE_KEYS = { accessKeyId: "local", secretAccessKey: "local" };
+export const LOCAL_QUEUE_KEYS = {
+  accessKeyId: "local",
+  secretAccessKey: "local",
+  keyFiles: undefined,
+};
 
 export interface Context extends Connections {
   readonly config: Config;

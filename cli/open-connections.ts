@@ -1,11 +1,10 @@
 /** The connections of a long-running process, counted, with a log that names no secret. */
-import type { KeyPair } from "../adapters/live-keys.ts";
 import { createLogger } from "../adapters/log.ts";
 import { createMetrics, type Metrics } from "../adapters/metrics.ts";
 import { openTraces } from "../adapters/tracing/open-traces.ts";
 import { type Connections, connect } from "../agent/connect.ts";
 import type { Config } from "../functions/config.ts";
-import { writingsOf } from "../functions/project-keys.ts";
+import { createKnownSecrets } from "../functions/known-secrets.ts";
 import { VERSION } from "./version.ts";
 
 export interface ProcessConnections extends Connections {
@@ -18,28 +17,14 @@ export const openConnections = async (
   config: Config,
   workDirectory: string,
 ): Promise<ProcessConnections> => {
-  const replaced = new Set<string>();
-  const onKeys = ({ secretAccessKey }: KeyPair) => replaced.add(secretAccessKey);
-  const log = createLogger({
-    level: config.logLevel,
-    name: "bagage",
-    secrets: () =>
-      [
-        ...replaced,
-        config.store.secretAccessKey,
-        config.collector?.secretAccessKey ?? "",
-        config.sqs.credentials?.secretAccessKey ?? "",
-        config.spaces.admin?.secretAccessKey ?? "",
-        config.spaces.publisher?.secretAccessKey ?? "",
-        ...config.wrappingKeys.flatMap(writingsOf),
-      ].filter((s) => s !== ""),
-  });
+  const secrets = createKnownSecrets(config);
+  const log = createLogger({ level: config.logLevel, name: "bagage", secrets: secrets.list });
   const metrics = createMetrics();
   const traces = await openTraces(config.traces, {
     service: "bagage",
     version: VERSION,
     instance: config.node.id,
   });
-  const options = { workDirectory, log, metrics, traces, onKeys };
+  const options = { workDirectory, log, metrics, traces, secrets };
   return { ...(await connect(config, options)), metrics };
 };

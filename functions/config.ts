@@ -5,7 +5,7 @@
 import { hostname } from "node:os";
 import * as z from "zod";
 import type { CaddySettings } from "../adapters/caddy-config.ts";
-import type { KeyFiles } from "../adapters/live-keys.ts";
+import type { FiledKeyPair, KeyFiles } from "../adapters/live-keys.ts";
 import type { StoreConfig } from "../adapters/open-store.ts";
 import type { TraceSettings } from "../adapters/tracing/open-traces.ts";
 import { parseSize } from "../workflows/deliverous/quantities.ts";
@@ -13,7 +13,7 @@ import { NodeId } from "../workflows/ids.ts";
 import { explainSettings, wholeNumber } from "./explain-settings.ts";
 import { QUEUE_PREFIX } from "./messages.ts";
 import { parseWrappingKeys, type WrappingKeys } from "./project-keys.ts";
-import { ConfigError, keyFilesOf, refuseHalfPairs, withFiles } from "./setting-files.ts";
+import { ConfigError, fileOf, keyFilesOf, refuseHalfPairs, withFiles } from "./setting-files.ts";
 import { TraceEnvironment, traceSettings } from "./trace-settings.ts";
 
 const list = z.string().transform((text) =>
@@ -87,8 +87,8 @@ const Environment = z.object({
     .regex(/^[a-z0-9][a-z0-9-]{0,29}$/, "1 to 30 of a-z 0-9 -")
     .default(QUEUE_PREFIX),
   BAGAGE_SQS_REGION: z.string().default("us-east-1"),
-  BAGAGE_SQS_ACCESS_KEY: z.string().optional(),
-  BAGAGE_SQS_SECRET_KEY: z.string().optional(),
+  BAGAGE_SQS_ACCESS_KEY: z.string().default(""),
+  BAGAGE_SQS_SECRET_KEY: z.string().default(""),
   /** Where webhooks and the API are received; host:port. */
   BAGAGE_LISTEN: z
     .string()
@@ -153,13 +153,12 @@ const Environment = z.object({
   BAGAGE_SWEEP_S: wholeNumber(1, 3_600).default(15),
 });
 
-interface KeyPair {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
-
-const pair = (accessKeyId: string, secretAccessKey: string): KeyPair | null =>
-  accessKeyId === "" || secretAccessKey === "" ? null : { accessKeyId, secretAccessKey };
+const pair = (
+  accessKeyId: string,
+  secretAccessKey: string,
+  keyFiles: KeyFiles | undefined,
+): FiledKeyPair | null =>
+  accessKeyId === "" || secretAccessKey === "" ? null : { accessKeyId, secretAccessKey, keyFiles };
 
 interface ListenAddress {
   readonly host: string;
@@ -181,17 +180,13 @@ export interface Config {
     readonly notifyUrl: string;
     readonly notifyQueue: string | null;
     readonly accounts: "rgw" | "iam";
-    readonly admin: KeyPair | null;
-    readonly publisher: KeyPair | null;
+    readonly admin: FiledKeyPair | null;
+    readonly publisher: FiledKeyPair | null;
   };
   readonly sqs: {
     readonly endpoint: string | undefined;
     readonly region: string;
-    readonly credentials:
-      | { readonly accessKeyId: string; readonly secretAccessKey: string }
-      | undefined;
-    /** Where the credentials came from; read again when they change. */
-    readonly keyFiles: KeyFiles | undefined;
+    readonly credentials: FiledKeyPair | null;
     readonly queuePrefix: string;
   };
   readonly listen: ListenAddress;
@@ -219,6 +214,8 @@ export interface Config {
     readonly allowPrivateNetworks: boolean;
   };
   readonly wrappingKeys: WrappingKeys;
+  /** Where they stand, and their successors will; null: not in a file. */
+  readonly wrappingKeyFile: string | null;
   readonly logLevel: string;
   readonly traces: TraceSettings;
   readonly sweepMs: number;
@@ -232,13 +229,18 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
   const parsed = Environment.safeParse(values);
   if (!parsed.success) throw new ConfigError(explainSettings(parsed.error, values));
   const e = parsed.data;
-  const hasKeys = e.BAGAGE_SQS_ACCESS_KEY !== undefined && e.BAGAGE_SQS_SECRET_KEY !== undefined;
   const place = {
     url: e.BAGAGE_STORE,
     endpoints: e.BAGAGE_S3_ENDPOINT,
     region: e.BAGAGE_S3_REGION,
   };
-  const collector = pair(e.BAGAGE_COLLECTOR_ACCESS_KEY, e.BAGAGE_COLLECTOR_SECRET_KEY);
+  const filedPair = (prefix: "S3_ADMIN" | "COLLECTOR" | "PUBLISHER" | "SQS"): FiledKeyPair | null =>
+    pair(
+      e[`BAGAGE_${prefix}_ACCESS_KEY`],
+      e[`BAGAGE_${prefix}_SECRET_KEY`],
+      keyFilesOf(environment, `BAGAGE_${prefix}`),
+    );
+  const collector = filedPair("COLLECTOR");
   return {
     store: {
       ...place,
@@ -246,29 +248,20 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       secretAccessKey: e.BAGAGE_S3_SECRET_KEY,
       keyFiles: keyFilesOf(environment, "BAGAGE_S3"),
     },
-    collector:
-      collector === null
-        ? null
-        : { ...place, ...collector, keyFiles: keyFilesOf(environment, "BAGAGE_COLLECTOR") },
+    collector: collector === null ? null : { ...place, ...collector },
     spaces: {
       endpoint: e.BAGAGE_SPACES_ENDPOINT ?? e.BAGAGE_S3_ENDPOINT[0] ?? AWS_S3_ENDPOINT,
       prefix: e.BAGAGE_SPACES_PREFIX,
       notifyUrl: e.BAGAGE_NOTIFY_URL ?? `http://${e.BAGAGE_LISTEN}`,
       notifyQueue: e.BAGAGE_NOTIFY_QUEUE ?? null,
       accounts: e.BAGAGE_S3_ACCOUNTS,
-      admin: pair(e.BAGAGE_S3_ADMIN_ACCESS_KEY, e.BAGAGE_S3_ADMIN_SECRET_KEY),
-      publisher: pair(e.BAGAGE_PUBLISHER_ACCESS_KEY, e.BAGAGE_PUBLISHER_SECRET_KEY),
+      admin: filedPair("S3_ADMIN"),
+      publisher: filedPair("PUBLISHER"),
     },
     sqs: {
       endpoint: e.BAGAGE_SQS_ENDPOINT,
       region: e.BAGAGE_SQS_REGION,
-      credentials: hasKeys
-        ? {
-            accessKeyId: e.BAGAGE_SQS_ACCESS_KEY ?? "",
-            secretAccessKey: e.BAGAGE_SQS_SECRET_KEY ?? "",
-          }
-        : undefined,
-      keyFiles: keyFilesOf(environment, "BAGAGE_SQS"),
+      credentials: filedPair("SQS"),
       queuePrefix: e.BAGAGE_QUEUE_PREFIX,
     },
     listen: splitAddress(e.BAGAGE_LISTEN),
@@ -300,6 +293,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       allowPrivateNetworks: e.BAGAGE_ALLOW_PRIVATE_NETWORKS,
     },
     wrappingKeys: e.BAGAGE_KEY,
+    wrappingKeyFile: fileOf(environment, "BAGAGE_KEY"),
     logLevel: e.BAGAGE_LOG_LEVEL,
     traces: traceSettings(e),
     sweepMs: e.BAGAGE_SWEEP_S * 1_000,

@@ -7,7 +7,7 @@ import { GetParametersCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { systemClock } from "../adapters/clock.ts";
 import { createEventSender } from "../adapters/event-sender.ts";
 import { createGitOverHttp } from "../adapters/git-over-http.ts";
-import { createLiveKeys, type LiveKeys } from "../adapters/live-keys.ts";
+import { createLive, type KeyPair, type Live, unchanging } from "../adapters/live-keys.ts";
 import { createLogger } from "../adapters/log.ts";
 import { meterStore } from "../adapters/meter-store.ts";
 import { openStore } from "../adapters/open-store.ts";
@@ -17,8 +17,10 @@ import { connectSqs, openQueue, type Queue, sendMessage } from "../adapters/sqs.
 import { openTraces } from "../adapters/tracing/open-traces.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { ControlPorts } from "./control-ports.ts";
+import { createKnownSecrets, type KnownSecrets } from "./known-secrets.ts";
 import { nameQueues } from "./messages.ts";
-import { writingsOf } from "./project-keys.ts";
+import type { LiveWrappingKeys } from "./project-keys.ts";
+import type { SpaceKeys } from "./spaces/connect-spaces.ts";
 import { traceAttributes, traceControl } from "./trace-ports.ts";
 
 /** `BAGAGE_S3_SECRET_KEY_PARAMETER=/bagage/prod/secret` names where the value of the rest is. */
@@ -52,20 +54,25 @@ export const fetchParameters = async (environment: Environment): Promise<Environ
 export const connectLambda = async (environment: Environment): Promise<ControlPorts> =>
   (await openLambda(environment)).ports;
 
+export interface LambdaConnections {
+  readonly config: Config;
+  readonly ports: ControlPorts;
+  readonly spaceKeys: SpaceKeys;
+  readonly wrappingKeys: LiveWrappingKeys;
+}
+
 /** For a function that needs more than the ports: what it was told with them. */
-export const openLambda = async (
-  environment: Environment,
-): Promise<{ readonly config: Config; readonly ports: ControlPorts }> => {
+export const openLambda = async (environment: Environment): Promise<LambdaConnections> => {
   const config = readConfig(await fetchParameters(environment));
-  const held = new Set<string>();
-  const keys = parameterKeys(environment, config, held);
+  const secrets = createKnownSecrets(config);
+  const live = liveParameters(environment, config, secrets);
   const traces = await openTraces(config.traces, {
     service: environment["AWS_LAMBDA_FUNCTION_NAME"] ?? "bagage",
     version: environment["AWS_LAMBDA_FUNCTION_VERSION"] ?? "",
     instance: environment["AWS_LAMBDA_LOG_STREAM_NAME"] ?? "",
     flushesAtOnce: true,
   });
-  const opened = await openStore(config.store, { ...(keys !== undefined && { keys }) });
+  const opened = await openStore(config.store, { keys: live.store });
   const store = rememberSnapshots(
     traces === undefined ? opened : meterStore(opened, (call) => traces.storeCalled(call)),
   );
@@ -75,7 +82,7 @@ export const openLambda = async (
   const client = connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && { credentials }),
+    ...(credentials !== null && { credentials }),
   });
   const queues = new Map<string, Promise<Queue>>();
   const open = (name: string, signal: AbortSignal): Promise<Queue> => {
@@ -88,7 +95,7 @@ export const openLambda = async (
   const ports: ControlPorts = {
     store,
     ...(collector !== null && {
-      collectorStore: await openStore(collector),
+      collectorStore: await openStore(collector, { keys: live.collector }),
     }),
     records: openProjectRecords({ store, nowMs, newUuid: randomUUID }),
     git: createGitOverHttp({ policy: config.git }),
@@ -99,39 +106,46 @@ export const openLambda = async (
     events: createEventSender(config.git),
     nowMs,
     newUuid: randomUUID,
-    log: createLogger({
-      level: config.logLevel,
-      name: "bagage",
-      secrets: () =>
-        [...storeSecrets(config), ...held, ...config.wrappingKeys.flatMap(writingsOf)].filter(
-          (secret) => secret !== "",
-        ),
-    }),
+    log: createLogger({ level: config.logLevel, name: "bagage", secrets: secrets.list }),
   };
-  return { config, ports: traces === undefined ? ports : traceControl(ports, traces) };
+  return {
+    config,
+    ports: traces === undefined ? ports : traceControl(ports, traces),
+    spaceKeys: live,
+    wrappingKeys: live.wrappingKeys,
+  };
 };
 
 /** A key that was replaced in the Parameter Store is used after so long, or once the old one is refused. */
 const PARAMETERS_EVERY_MS = 300_000;
 
-/** The store's keys where they are parameters; each that was used is added to `held`. */
-const parameterKeys = (
-  environment: Environment,
-  { store }: Config,
-  held: Set<string>,
-): LiveKeys | undefined =>
-  environment[`BAGAGE_S3_SECRET_KEY${PARAMETER_SUFFIX}`] === undefined
-    ? undefined
-    : createLiveKeys({
-        first: store,
-        read: async () => readConfig(await fetchParameters(environment)).store,
-        everyMs: PARAMETERS_EVERY_MS,
-        onKeys: ({ secretAccessKey }) => held.add(secretAccessKey),
-      });
-
-const storeSecrets = ({ store, collector, spaces }: Config): string[] => [
-  store.secretAccessKey,
-  collector?.secretAccessKey ?? "",
-  spaces.admin?.secretAccessKey ?? "",
-  spaces.publisher?.secretAccessKey ?? "",
-];
+/** Secrets that are parameters, followed while they are replaced there. */
+const liveParameters = (environment: Environment, config: Config, secrets: KnownSecrets) => {
+  const open = <T>(
+    setting: string,
+    pick: (config: Config) => T | null,
+    onNew: (secret: T) => void,
+  ): Live<T> | undefined => {
+    const first = pick(config);
+    if ((environment[`${setting}${PARAMETER_SUFFIX}`] ?? "") === "" || first === null) {
+      return undefined;
+    }
+    const read = async (): Promise<T> => {
+      const found = pick(readConfig(await fetchParameters(environment)));
+      if (found === null) throw new Error(`the Parameter Store has no ${setting} any more`);
+      return found;
+    };
+    return createLive({ first, read, everyMs: PARAMETERS_EVERY_MS, onNew });
+  };
+  const openKeys = (name: string, pick: (config: Config) => KeyPair | null) =>
+    open(`BAGAGE_${name}_SECRET_KEY`, pick, secrets.addKeys);
+  return {
+    store: openKeys("S3", ({ store }) => store),
+    collector: openKeys("COLLECTOR", ({ collector }) => collector),
+    admin: openKeys("S3_ADMIN", ({ spaces }) => spaces.admin),
+    publisher: openKeys("PUBLISHER", ({ spaces }) => spaces.publisher),
+    wrappingKeys:
+      open("BAGAGE_KEY", ({ wrappingKeys }) => wrappingKeys, secrets.addWrappingKeys) ??
+      unchanging(config.wrappingKeys),
+  };
+};

@@ -21,7 +21,7 @@ import type {
   ProjectId,
   VolumeName,
 } from "../workflows/ids.ts";
-import type { WrappingKeys } from "./project-keys.ts";
+import type { LiveWrappingKeys } from "./project-keys.ts";
 import type { ReportMemory } from "./report-memory.ts";
 import type { DeploysWithoutSpace } from "./spaces/find-deploy-space.ts";
 
@@ -134,7 +134,7 @@ export interface NodePorts {
   /** Warm copies that are being brought, so that a deploy to this node does not wait for one. */
   readonly warmings: Map<ProjectId, AbortController>;
   /** For projects whose data are sealed. */
-  readonly wrappingKeys: WrappingKeys;
+  readonly wrappingKeys: LiveWrappingKeys;
   readonly waitHealthy: (
     name: string,
     spec: ContainerSpec,

@@ -3,11 +3,13 @@
  * key, which stands nowhere but in the environment, or a file that it names. Neither is ever logged.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { type Live, openSecretFile, unchanging } from "../adapters/live-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { type DataKey, type DataKeys, NO_KEYS, seal, unseal } from "../volume/sealing.ts";
 import { KeyId, type ProjectId } from "../workflows/ids.ts";
 import type { WrappedKey } from "../workflows/keys/encryption.ts";
 import type { ProjectState } from "../workflows/record.ts";
+import type { Config } from "./config.ts";
 
 /** The first one wraps; all of them unwrap, so that one can take another's place. */
 export type WrappingKeys = readonly (DataKey & { readonly id: KeyId })[];
@@ -35,6 +37,22 @@ export const parseWrappingKeys = (text: string): WrappingKeys | null => {
   );
   if (secrets.some(({ length }) => length !== KEY_BYTES)) return null;
   return secrets.map((secret) => ({ id: idOf("wrapping key", secret), secret }));
+};
+
+/** Those of a process that goes on while they are replaced. */
+export type LiveWrappingKeys = Live<WrappingKeys>;
+
+export const openWrappingKeys = (
+  { wrappingKeys, wrappingKeyFile }: Pick<Config, "wrappingKeys" | "wrappingKeyFile">,
+  onNew?: (keys: WrappingKeys) => void,
+): LiveWrappingKeys => {
+  if (wrappingKeyFile === null) return unchanging(wrappingKeys);
+  const parse = (text: string): WrappingKeys => {
+    const keys = parseWrappingKeys(text);
+    if (keys === null) throw new Error(`${wrappingKeyFile} holds no keys`);
+    return keys;
+  };
+  return openSecretFile(wrappingKeys, wrappingKeyFile, parse, onNew);
 };
 
 /** How a key may turn up in a text, so that it can be kept out of logs. */
@@ -82,6 +100,20 @@ export const unwrapKeys = (
     return [{ id, secret: unseal(known, placeOf(project, id), Buffer.from(box, "base64")) }];
   });
   return { current: encryption.current, keys };
+};
+
+/** As `unwrapKeys`; a wrapping key that is not at hand is looked for once more. */
+export const openProjectKeys = async (
+  wrapping: LiveWrappingKeys,
+  state: Pick<ProjectState, "project" | "encryption">,
+): Promise<DataKeys> => {
+  try {
+    return unwrapKeys(await wrapping.current(), state);
+  } catch (error) {
+    if (!(error instanceof TerminalError) || error.code !== "key-missing") throw error;
+    await wrapping.refresh();
+    return unwrapKeys(await wrapping.current(), state);
+  }
 };
 
 /** All of the project's keys under the first wrapping key. Throws TerminalError where one can't be opened. */

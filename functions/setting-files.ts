@@ -5,15 +5,20 @@ import type { KeyFiles } from "../adapters/live-keys.ts";
 /** A wrong setting: what is wrong with each, one a line. */
 export class ConfigError extends Error {}
 
+/** The file that a setting is in; null: it is named itself, or not at all. */
+export const fileOf = (
+  environment: Readonly<Record<string, string | undefined>>,
+  name: string,
+): string | null =>
+  environment[name] === undefined ? (environment[`${name}_FILE`] ?? null) : null;
+
 /** The files that a pair of keys is in, for the parts that the environment does not name themselves. */
 export const keyFilesOf = (
   environment: Readonly<Record<string, string | undefined>>,
   prefix: string,
 ): KeyFiles | undefined => {
-  const fileOf = (name: string): string | null =>
-    environment[name] === undefined ? (environment[`${name}_FILE`] ?? null) : null;
-  const accessKeyId = fileOf(`${prefix}_ACCESS_KEY`);
-  const secretAccessKey = fileOf(`${prefix}_SECRET_KEY`);
+  const accessKeyId = fileOf(environment, `${prefix}_ACCESS_KEY`);
+  const secretAccessKey = fileOf(environment, `${prefix}_SECRET_KEY`);
   return accessKeyId === null && secretAccessKey === null
     ? undefined
     : { accessKeyId, secretAccessKey };

@@ -11,7 +11,7 @@ import { findOwnCopy } from "../workflows/node/own-copy.ts";
 import type { HydrateSummary, ProjectState, VolumeState } from "../workflows/record.ts";
 import { elapsedMs } from "./elapsed-ms.ts";
 import type { NodePorts, OnVolumeProgress } from "./node-ports.ts";
-import { unwrapKeys } from "./project-keys.ts";
+import { openProjectKeys } from "./project-keys.ts";
 
 /** Left free on the node's disk whatever a volume needs. */
 export const DISK_RESERVE_BYTES = 256 * 2 ** 20;
@@ -235,7 +235,7 @@ const stageAsOwner = async (
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
   const { project } = state;
-  const keys = unwrapKeys(ports.wrappingKeys, state);
+  const keys = await openProjectKeys(ports.wrappingKeys, state);
   const bytes = knownBytes(state.volumes[target.volume], target.snapshotId);
   return ports.locks.run(`stage ${project}`, () =>
     stage(ports, { ...target, project, bytes, isCache: noCache, keys }, signal),

@@ -11,6 +11,8 @@ export interface ObjectInfo {
   readonly bytes: number;
   /** In listings of stores that have it: another one, when the body is another. */
   readonly etag?: string;
+  /** In listings of stores that tell: how long it has been there, by the store's own clock. */
+  readonly ageMs?: number;
 }
 
 export interface PutOptions {

@@ -78,7 +78,7 @@ export const openDeploys = async (fleet: Fleet, signal: AbortSignal): Promise<De
   const client = connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && { credentials }),
+    ...(credentials !== null && { credentials }),
   });
   const open = (name: string): Promise<Queue> =>
     openQueue({ client, queue: nameQueues(config.sqs.queuePrefix)(name) }, signal);

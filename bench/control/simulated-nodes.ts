@@ -3,6 +3,7 @@
  * Docker engine in memory and volumes of one small file. Run by fleet.ts, its settings in the
  * environment, as every process of an installation has them.
  */
+
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import pLimit from "p-limit";
 import { openFenceStore } from "../../adapters/fence-file.ts";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
 import { linuxFileSystem } from "../../adapters/linux.ts";
+import { unchanging } from "../../adapters/live-keys.ts";
 import { createLogger } from "../../adapters/log.ts";
 import { meterStore } from "../../adapters/meter-store.ts";
 import { openNodeDisk } from "../../adapters/node-disk.ts";
@@ -68,7 +70,7 @@ const connect = () =>
   connectSqs({
     region,
     ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && { credentials }),
+    ...(credentials !== null && { credentials }),
     onCall: (action) => count(counts.queues, action),
   });
 
@@ -176,7 +178,7 @@ const runNode = async (name: string): Promise<void> => {
     withoutSpace: new Map(),
     warmings: new Map(),
     cacheBudgetBytes: null,
-    wrappingKeys: [],
+    wrappingKeys: unchanging([]),
     waitHealthy: async () => ({ healthy: true, atMs: nowMs() }),
     sendToControl: (message, either) => sendMessage(control, message, either),
     nowMs,

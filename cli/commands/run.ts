@@ -58,7 +58,7 @@ const runControlPart = async (
     {
       ports: connections.control,
       spaces: connections.spaces,
-      wrappingKeys: config.wrappingKeys,
+      wrappingKeys: connections.wrappingKeys,
       metrics: connections.metrics,
       queue: await connections.openQueue(CONTROL_QUEUE, signal),
       publishQueue: await connections.openQueue(PUBLISH_QUEUE, signal),

@@ -3,6 +3,6 @@ import { openLambda } from "../lambda-ports.ts";
 import { connectSpaces } from "../spaces/connect-spaces.ts";
 import { createHandler } from "./handler.ts";
 
-const { config, ports } = await openLambda(process.env);
+const { config, ports, spaceKeys } = await openLambda(process.env);
 
-export const handler = createHandler(connectSpaces(config, ports));
+export const handler = createHandler(connectSpaces(config, ports, spaceKeys));

@@ -14,7 +14,7 @@ import { stageInbox } from "../bring-in/stage-inbox.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
-import { unwrapKeys } from "../project-keys.ts";
+import { openProjectKeys } from "../project-keys.ts";
 import { findDeploySpace } from "../spaces/find-deploy-space.ts";
 import { readS3Environment } from "../spaces/s3-environment.ts";
 import { spaceCredentials } from "../spaces/space.ts";
@@ -75,7 +75,7 @@ const stageVolumes = async (
   signal: AbortSignal,
 ): Promise<StepFindings> => {
   const { project } = work.state;
-  const keys = unwrapKeys(ports.wrappingKeys, work.state);
+  const keys = await openProjectKeys(ports.wrappingKeys, work.state);
   const volumes: StepFindings["volumes"] = {};
   for (const name of keysOf(work.deploy.volumes)) {
     const move = work.deploy.volumes[name];

@@ -3,10 +3,10 @@ import { openLambda } from "../lambda-ports.ts";
 import { connectSpaces } from "../spaces/connect-spaces.ts";
 import { createHandler } from "./handler.ts";
 
-const { config, ports } = await openLambda(process.env);
+const { config, ports, spaceKeys, wrappingKeys } = await openLambda(process.env);
 
 export const handler = createHandler({
   ...ports,
-  spaces: connectSpaces(config, ports),
-  wrappingKeys: config.wrappingKeys,
+  spaces: connectSpaces(config, ports, spaceKeys),
+  wrappingKeys,
 });

@@ -5,12 +5,12 @@ import { type OwedPublication, owedPublication } from "../../workflows/publish/o
 import type { ProjectState } from "../../workflows/record.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
 import type { ControlPorts } from "../control-ports.ts";
-import type { WrappingKeys } from "../project-keys.ts";
+import type { LiveWrappingKeys } from "../project-keys.ts";
 import type { SpacePorts } from "../spaces/space.ts";
 
 export interface PublishPorts extends ControlPorts {
   /** To what is sealed in the store; in the bucket files are plain. */
-  readonly wrappingKeys: WrappingKeys;
+  readonly wrappingKeys: LiveWrappingKeys;
   readonly spaces: SpacePorts;
 }
 

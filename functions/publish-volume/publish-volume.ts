@@ -11,7 +11,7 @@ import type { OwedPublication } from "../../workflows/publish/owed-publication.t
 import type { ProjectState } from "../../workflows/record.ts";
 import { advanceProject } from "../advance-deploy/advance-project.ts";
 import { elapsedMs } from "../elapsed-ms.ts";
-import { unwrapKeys } from "../project-keys.ts";
+import { openProjectKeys } from "../project-keys.ts";
 import { findSpace, openAsOwner, requireSpace } from "../spaces/space.ts";
 import { leftOutKey, markerKey, publishedPrefix } from "../spaces/space-names.ts";
 import { bringSnapshot, type PublishCounts } from "./bring-snapshot.ts";
@@ -76,7 +76,7 @@ const perform = async (
     return owed.kind === "withdraw"
       ? await withdraw(ports, bucket, volume, turn, signal)
       : await bringSnapshot(
-          { ports, bucket, turn, keys: unwrapKeys(ports.wrappingKeys, state), ...owed },
+          { ports, bucket, turn, keys: await openProjectKeys(ports.wrappingKeys, state), ...owed },
           signal,
         );
   } finally {

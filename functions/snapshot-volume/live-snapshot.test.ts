@@ -2,6 +2,7 @@
  * Snapshots outside deploys, from the node's disk to the record and on to the collector: the real
  * functions, engine and records over a store in memory; only Docker's answers are made up.
  */
+
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
 import { linuxFileSystem } from "../../adapters/linux.ts";
+import { unchanging } from "../../adapters/live-keys.ts";
 import { dataPath, listIndexes, openNodeDisk } from "../../adapters/node-disk.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { PENDING_PREFIX, volumePrefix } from "../../adapters/store-keys.ts";
@@ -97,7 +99,7 @@ beforeEach(() => {
     } as NodePorts["volumes"],
     locks: createKeyedLock(),
     copies: new Map(),
-    wrappingKeys: [],
+    wrappingKeys: unchanging([]),
     sendToControl: (message, either) => control.send("bagage-control", message, either),
     newToken: () => randomBytes(4).toString("hex"),
   };

@@ -6,7 +6,7 @@ import type { DeployId, Epoch, SnapshotId, VolumeName } from "../../workflows/id
 import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
 import { elapsedMs } from "../elapsed-ms.ts";
 import type { NodePorts, OnVolumeProgress } from "../node-ports.ts";
-import { unwrapKeys } from "../project-keys.ts";
+import { openProjectKeys } from "../project-keys.ts";
 import { chooseParent } from "../volume-copies.ts";
 
 export interface SnapshotOrder {
@@ -50,7 +50,7 @@ export const writeVolumeSnapshot = async (
       epoch,
       attempt,
       parent,
-      keys: unwrapKeys(ports.wrappingKeys, state),
+      keys: await openProjectKeys(ports.wrappingKeys, state),
       repack,
       isStill: kind === "final",
       onProgress: order.onProgress,

@@ -11,7 +11,7 @@ import type { HydrateSummary, ProjectState, VolumeState } from "../../workflows/
 import { encodeJson } from "../json-object.ts";
 import type { VolumeWarm } from "../messages.ts";
 import type { NodePorts, OnVolumeProgress } from "../node-ports.ts";
-import { unwrapKeys } from "../project-keys.ts";
+import { openProjectKeys } from "../project-keys.ts";
 import { openStepProgress } from "../step-progress.ts";
 import { olderCaches, stage } from "../volume-copies.ts";
 import { type WarmResult, warmProgressId } from "./warm-result.ts";
@@ -63,7 +63,7 @@ const bringHead = async (
       { code: "cache-budget", hint: "raise the node's BAGAGE_CACHE_BUDGET" },
     );
   }
-  const keys = unwrapKeys(ports.wrappingKeys, state as ProjectState);
+  const keys = await openProjectKeys(ports.wrappingKeys, state as ProjectState);
   const isCache = olderCaches(known, ports.node);
   const { onProgress } = target;
   const summary = await stage(

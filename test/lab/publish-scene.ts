@@ -1,10 +1,12 @@
 /** A project with one volume that is published: on real gateways, with the functions called by hand. */
+
 import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { linuxFileSystem } from "../../adapters/linux.ts";
+import { unchanging } from "../../adapters/live-keys.ts";
 import { openStore } from "../../adapters/open-store.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { volumePrefix } from "../../adapters/store-keys.ts";
@@ -57,7 +59,7 @@ export const openPublishScene = async (
     store,
     records,
     spaces,
-    wrappingKeys,
+    wrappingKeys: unchanging(wrappingKeys),
     git: { resolve: async () => null },
     events: { post: async () => undefined, setCommitStatus: async () => undefined },
     send: async (_queue, message) => {
@@ -121,7 +123,7 @@ const sealProject = async (
   project: ProjectId,
   signal: AbortSignal,
 ): Promise<DataKeys> => {
-  const { wrappingKeys } = ports;
+  const wrappingKeys = await ports.wrappingKeys.current();
   if (wrappingKeys.length === 0) return NO_KEYS;
   const key = wrapKey(wrappingKeys, project, newDataKey());
   const input = { type: "key.added", key, isCurrent: true } as const;

@@ -18,6 +18,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { unchanging } from "../../adapters/live-keys.ts";
 import { KEY_BYTES, parseWrappingKeys } from "../../functions/project-keys.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
@@ -227,7 +228,7 @@ test("a sealed project's files are published in the clear; a publisher without t
   try {
     writeFileSync(join(sealed.source, "secret.txt"), "plain to the user");
     await sealed.snapshot();
-    await sealed.publish({ wrappingKeys: [] });
+    await sealed.publish({ wrappingKeys: unchanging([]) });
     expect((await sealed.publication())?.failure?.reason).toContain(keys[0]?.id);
     await sealed.retry();
     await sealed.publish();

@@ -3,12 +3,14 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AccessKey } from "../../adapters/s3-accounts.ts";
 import { openS3ObjectStore } from "../../adapters/s3-object-store.ts";
 import type { Lab } from "../../infra/lab/connect-lab.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
 import { waitUntil } from "../../infra/lab/wait-until.ts";
 import { addNote, appFile, openScene, readNotes, type Scene } from "./deploy-scene.ts";
 import { requireStore } from "./spaces-scene.ts";
+import { createUserKey, removeUserKey } from "./user-keys.ts";
 
 const PORT = 8161;
 const PROCESSES = ["serve", "node-x", "node-y"];
@@ -17,26 +19,16 @@ const token = randomBytes(3).toString("hex");
 let lab: Lab;
 let scene: Scene;
 let files: { readonly accessKey: string; readonly secretKey: string };
-let key: { readonly accessKeyId: string; readonly secretAccessKey: string };
+let key: AccessKey;
 
-/** A further key of the store's user. */
-const createKey = async (): Promise<typeof key> => {
-  const made = {
-    accessKeyId: `key-${randomBytes(4).toString("hex")}`,
-    secretAccessKey: `secret-${randomBytes(12).toString("hex")}`,
-  };
-  const names = ["--access-key", made.accessKeyId, "--secret-key", made.secretAccessKey];
-  await admin("key", "create", "--uid", "bagage", "--key-type", "s3", ...names);
-  return made;
-};
-const removeKey = ({ accessKeyId }: typeof key) =>
-  admin("key", "rm", "--uid", "bagage", "--key-type", "s3", "--access-key", accessKeyId);
-const admin = (...args: string[]) => requireStore(lab).radosgwAdmin(args, signal);
-const writeKey = ({ accessKeyId, secretAccessKey }: typeof key): void => {
+const STORE_USER = "bagage";
+const createKey = () => createUserKey(lab, STORE_USER, signal);
+const removeKey = (old: AccessKey) => removeUserKey(lab, STORE_USER, old, signal);
+const writeKey = ({ accessKeyId, secretAccessKey }: AccessKey): void => {
   writeFileSync(files.accessKey, accessKeyId);
   writeFileSync(files.secretKey, secretAccessKey);
 };
-const refusalOf = (used: typeof key): Promise<unknown> => {
+const refusalOf = (used: AccessKey): Promise<unknown> => {
   const store = openS3ObjectStore({ ...requireStore(lab), bucket: `inst-keys-${token}`, ...used });
   return store.head("nothing", signal).then(
     () => null,
@@ -66,7 +58,7 @@ afterAll(async () => {
 
 test("a store's key is replaced in each phase of a deploy: all deploys end well, nothing restarts", async () => {
   const pids = PROCESSES.map((name) => scene.installation.pid(name));
-  const replaced: (typeof key)[] = [];
+  const replaced: AccessKey[] = [];
   const replace = async (): Promise<void> => {
     const next = await createKey();
     replaced.push(key);

@@ -1,9 +1,11 @@
 /** A Docker host: its disk, its daemon, and the real agent on them, as often as it is started. */
+
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { waitHealthy } from "../../adapters/container-health.ts";
 import { openFenceStore } from "../../adapters/fence-file.ts";
 import { createKeyedLock } from "../../adapters/keyed-lock.ts";
+import { unchanging } from "../../adapters/live-keys.ts";
 import { type NodeDisk, openNodeDisk } from "../../adapters/node-disk.ts";
 import { openProjectRecords } from "../../adapters/project-records.ts";
 import { createBackoff } from "../../agent/backoff.ts";
@@ -174,7 +176,7 @@ const portsOf = (
     withoutSpace: new Map(),
     waitHealthy: (name, spec, timeoutMs, signal) =>
       waitHealthy({ engine: docker, clock, name, spec, timeoutMs, tryPort }, signal),
-    wrappingKeys: [],
+    wrappingKeys: unchanging([]),
     sendToControl: (message, signal) =>
       process.call(
         "send hint",
