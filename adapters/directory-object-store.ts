@@ -178,7 +178,8 @@ async function* listBelow(
       yield* listBelow(root, key, prefix, signal);
     } else if (key.startsWith(prefix)) {
       const found = await stat(file).catch(absentAsNull);
-      if (found !== null) yield { key, bytes: found.size };
+      if (found === null) continue;
+      yield { key, bytes: found.size, ageMs: Math.max(0, Date.now() - found.mtimeMs) };
     }
   }
 }

@@ -9,7 +9,15 @@ interface ProviderError {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-const RETRYABLE_NAMES = new Set(["TimeoutError", "SlowDown", "RequestTimeout", "InternalError"]);
+/** The SDK takes the store's time from such an answer, and signs the next request by that. */
+const SKEWED = "RequestTimeTooSkewed";
+const RETRYABLE_NAMES = new Set([
+  "TimeoutError",
+  "SlowDown",
+  "RequestTimeout",
+  "InternalError",
+  SKEWED,
+]);
 const RETRYABLE_CODES = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -69,7 +77,10 @@ export const translateS3Error = (what: string, cause: unknown): Error => {
   const said = message === undefined || message === "UnknownError" ? "" : `: ${message}`;
   const text = `store: ${what}: ${name ?? "error"}${said}`;
   if (isRetryable(cause)) {
-    const hint = "check that BAGAGE_S3_ENDPOINT is right and answers: bagage doctor";
+    const hint =
+      name === SKEWED
+        ? "set the clock of this machine"
+        : "check that BAGAGE_S3_ENDPOINT is right and answers: bagage doctor";
     return new RetryableError(text, { code: "store-unavailable", hint, cause });
   }
   if (name === "NoSuchBucket") {

@@ -3,12 +3,13 @@
  * deploys, each with its short gap.
  */
 import { randomUUID } from "node:crypto";
-import { cordonKey, heartbeatKey } from "../adapters/store-keys.ts";
+import { cordonKey } from "../adapters/store-keys.ts";
 import { TerminalError } from "../volume/errors.ts";
 import type { DeployId, NodeId, ProjectId } from "../workflows/ids.ts";
-import { NodeStatus } from "../workflows/placement/node-status.ts";
+import type { NodeStatus } from "../workflows/placement/node-status.ts";
+import { readNodes } from "./advance-deploy/read-nodes.ts";
 import type { ControlPorts } from "./control-ports.ts";
-import { encodeJson, readJsonObject } from "./json-object.ts";
+import { encodeJson } from "./json-object.ts";
 import { projectsOn } from "./projects-on-node.ts";
 import { hintRequest, recordRequest } from "./request-deploy.ts";
 
@@ -47,7 +48,7 @@ export const drainNode = async (
 };
 
 export const uncordonNode = async (
-  ports: Pick<ControlPorts, "store">,
+  ports: Pick<ControlPorts, "store" | "nowMs">,
   node: NodeId,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -57,12 +58,12 @@ export const uncordonNode = async (
 
 /** What the node last said of itself; throws TerminalError `unknown-node`. */
 export const readNode = async (
-  { store }: Pick<ControlPorts, "store">,
+  ports: Pick<ControlPorts, "store" | "nowMs">,
   node: NodeId,
   signal: AbortSignal,
 ): Promise<NodeStatus> => {
-  const status = await readJsonObject(store, heartbeatKey(node), NodeStatus, signal);
-  if (status !== null) return status;
+  const status = (await readNodes(ports, signal)).find((found) => found.node === node);
+  if (status !== undefined) return status;
   throw new TerminalError(`no node ${node} has ever reported`, {
     code: "unknown-node",
     hint: "bagage nodes",

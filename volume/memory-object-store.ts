@@ -11,14 +11,21 @@ export interface MemoryObjectStore extends ObjectStore {
   readonly objects: Map<string, Buffer>;
 }
 
-export const createMemoryObjectStore = (): MemoryObjectStore => {
+/** `nowMs`: the store's clock; without it the store does not tell the age of what it has. */
+export const createMemoryObjectStore = (nowMs?: () => number): MemoryObjectStore => {
   const objects = new Map<string, Buffer>();
+  const storedAtMs = new Map<string, number>();
+  const ageOf = (key: string) => {
+    const atMs = storedAtMs.get(key);
+    return nowMs === undefined || atMs === undefined ? {} : { ageMs: nowMs() - atMs };
+  };
   return {
     objects,
     put: async (key, body, { ifAbsent = false }, signal) => {
       signal.throwIfAborted();
       if (ifAbsent && objects.has(key)) return "exists";
       objects.set(key, Buffer.from(body));
+      if (nowMs !== undefined) storedAtMs.set(key, nowMs());
       return "stored";
     },
     putWithDigest: async (key, body, claimedMd5, signal) => {
@@ -48,7 +55,7 @@ export const createMemoryObjectStore = (): MemoryObjectStore => {
       for (const key of ordered) {
         signal.throwIfAborted();
         const body = objects.get(key);
-        if (body !== undefined) yield { key, bytes: body.length };
+        if (body !== undefined) yield { key, bytes: body.length, ...ageOf(key) };
       }
     },
     listFolders: async (prefix, signal) => {

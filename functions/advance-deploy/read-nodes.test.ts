@@ -8,6 +8,7 @@ import { encodeJson } from "../json-object.ts";
 import { readNodes } from "./read-nodes.ts";
 
 const signal = new AbortController().signal;
+const nowMs = () => 1_000_000;
 
 /** With ETags in its listings, as S3 has them, and what was read of it. */
 const openS3Like = () => {
@@ -35,24 +36,32 @@ test("of nodes that were read before, only those that have beaten since are read
     store.put(heartbeatKey(node), encodeJson({ ...status(node), atMs }), {}, signal);
   await beat(X, 1);
   await beat(Y, 1);
-  expect((await readNodes({ store }, signal)).map(({ node }) => node)).toEqual([X, Y]);
+  expect((await readNodes({ store, nowMs }, signal)).map(({ node }) => node)).toEqual([X, Y]);
   expect(gets).toHaveLength(2);
   await beat(Y, 2);
   await store.put(cordonKey(X), new Uint8Array(), {}, signal);
-  const again = await readNodes({ store }, signal);
+  const again = await readNodes({ store, nowMs }, signal);
   expect(again.map(({ atMs, cordoned }) => [atMs, cordoned])).toEqual([
     [1, true],
     [2, false],
   ]);
   expect(gets.slice(2)).toEqual([heartbeatKey(Y)]);
   await store.delete([heartbeatKey(X)], signal);
-  expect((await readNodes({ store }, signal)).map(({ node }) => node)).toEqual([Y]);
+  expect((await readNodes({ store, nowMs }, signal)).map(({ node }) => node)).toEqual([Y]);
 });
 
 test("a store without ETags is read anew each time", async () => {
   const store = createMemoryObjectStore();
   await store.put(heartbeatKey(X), encodeJson(status(X)), {}, signal);
-  await readNodes({ store }, signal);
+  await readNodes({ store, nowMs }, signal);
   await store.put(heartbeatKey(X), encodeJson({ ...status(X), atMs: 9 }), {}, signal);
-  expect(await readNodes({ store }, signal)).toMatchObject([{ atMs: 9 }]);
+  expect(await readNodes({ store, nowMs }, signal)).toMatchObject([{ atMs: 9 }]);
+});
+
+test("34: when a node was heard is told by the store's clock, however wrong the node's own is", async () => {
+  let storesMs = 5_000;
+  const store = createMemoryObjectStore(() => storesMs);
+  await store.put(heartbeatKey(X), encodeJson({ ...status(X), atMs: 86_400_000 }), {}, signal);
+  storesMs += 7_000;
+  expect(await readNodes({ store, nowMs }, signal)).toMatchObject([{ atMs: nowMs() - 7_000 }]);
 });

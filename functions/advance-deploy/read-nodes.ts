@@ -11,11 +11,12 @@ import type { ControlPorts } from "../control-ports.ts";
 import { readJsonObject } from "../json-object.ts";
 
 /**
- * Two LISTs, and a GET for each node that has beaten since this process last looked: with many deploys
+ * When each was heard is told by this process's clock, from the store's word for how long ago that is:
+ * the nodes' own clocks may be a day off. Two LISTs, and a GET for each node that has beaten since this process last looked: with many deploys
  * at once, or many nodes, to read them all for every plan would be most of what a deploy costs.
  */
 export const readNodes = async (
-  { store }: Pick<ControlPorts, "store">,
+  { store, nowMs }: Pick<ControlPorts, "store" | "nowMs">,
   signal: AbortSignal,
 ): Promise<NodeStatus[]> => {
   const cordoned = new Set<string>();
@@ -29,7 +30,11 @@ export const readNodes = async (
     if (status === null) continue;
     if (etag !== undefined) now.set(key, { etag, status });
     if (heartbeatKey(status.node) !== key) continue;
-    nodes.push({ ...status, cordoned: status.cordoned || cordoned.has(cordonKey(status.node)) });
+    nodes.push({
+      ...status,
+      ...(found.ageMs !== undefined && { atMs: nowMs() - found.ageMs }),
+      cordoned: status.cordoned || cordoned.has(cordonKey(status.node)),
+    });
   }
   seen.set(store, now);
   return nodes;

@@ -4,7 +4,7 @@ import { describeObjectStore } from "./object-store-suite.ts";
 describeObjectStore({
   name: "memory",
   open: async () => {
-    const store = createMemoryObjectStore();
+    const store = createMemoryObjectStore(Date.now);
     return [store, store];
   },
 });

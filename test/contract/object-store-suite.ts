@@ -103,6 +103,15 @@ export const describeObjectStore = ({ name, open }: SuiteSubject): void => {
       expect(await listAll(store, `${prefix}/`)).toEqual([]);
     });
 
+    test("a listing tells how long an object has been there", async () => {
+      const { store, prefix } = await setUp();
+      const key = `${prefix}/young`;
+      await store.put(key, Buffer.from("x"), {}, signal);
+      const [listed] = await listAll(store, key);
+      expect(listed?.ageMs).toBeGreaterThanOrEqual(0);
+      expect(listed?.ageMs).toBeLessThan(60_000);
+    });
+
     test("lists the folders right below a prefix, however much is in them", async () => {
       const { store, prefix } = await setUp();
       for (const key of ["b/1", "b/2/3", "B-b/1", "a", "a/1", "c"]) {

@@ -34,7 +34,7 @@ const TIMEOUT_MS = 5_000;
 const CHECKED = /\/(?:p|t)-\d+$|\/snapshots\//;
 
 export const createSharedStore = (world: World, mutation: Mutation): SharedStore => {
-  const memory = createMemoryObjectStore();
+  const memory = createMemoryObjectStore(world.nowMs);
   const troubles = new Set<{ readonly kind: StoreTrouble; readonly share: number }>();
   const raw: ObjectStore = {
     ...memory,
