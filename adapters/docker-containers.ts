@@ -1,8 +1,10 @@
 /** The life of a container: create, start, stop, remove, and what the engine knows of it. */
+
 import type Docker from "dockerode";
 import * as z from "zod";
 import { ConflictError, RetryableError, TerminalError } from "../volume/errors.ts";
 import { systemClock } from "./clock.ts";
+import { endProcessesOf } from "./container-processes.ts";
 import { containerOptions } from "./docker-container-options.ts";
 import type {
   ContainerListing,
@@ -34,6 +36,8 @@ const Labels = z
   .record(z.string(), z.string())
   .nullish()
   .transform((labels) => labels ?? {});
+
+const ALIVE: ReadonlySet<z.infer<typeof Status>> = new Set(["running", "paused", "restarting"]);
 
 /** The part of the engine's answer that is used, as API 1.41 and later give it. */
 const Inspected = z.object({
@@ -137,6 +141,7 @@ const stop = async (
   if (found === null) return { stopped: "absent", exitCode: null };
   // By id: a new container of that name is not the one to stop.
   const container = docker.getContainer(found.Id);
+  if (!ALIVE.has(found.State.Status)) await endProcessesOf(found.Id, systemClock, signal);
   if (found.State.Status === "paused") {
     // A frozen process can't handle its stop signal.
     await callEngine(`unpause ${name}`, signal, (abortSignal) =>

@@ -34,5 +34,6 @@ test("a container whose start the engine did not survive is told from other fail
   const failed = (message: string) => Object.assign(new Error(message), { statusCode: 500 });
   const task = `task ${"7d8e".repeat(16)}: already exists`;
   expect(isLeftover(translateEngineError("start web", failed(task)))).toBe(true);
+  expect(isLeftover(translateEngineError("start web", failed("id already in use")))).toBe(true);
   expect(isLeftover(translateEngineError("start web", failed("out of memory")))).toBe(false);
 });

@@ -91,14 +91,22 @@ export const createNodeAgent = (
     watched.touch(message.project);
     await perform(message, record);
   };
+  /** False: the engine did not answer. */
+  const touchAll = async (): Promise<boolean> => {
+    try {
+      for (const project of await findProjects(ports, signal)) watched.touch(project);
+      return true;
+    } catch (error) {
+      if (!signal.aborted) ports.log.error({ err: error }, "projects.unknown");
+      return false;
+    }
+  };
   let session = ports.lease.session();
   const watch = async (): Promise<void> => {
     while (!signal.aborted) {
       await sleep(WATCH_EVERY_MS, signal);
-      if (session !== ports.lease.session()) {
-        session = ports.lease.session();
-        for (const project of await findProjects(ports, signal)) watched.touch(project);
-      }
+      const current = ports.lease.session();
+      if (session !== current && (await touchAll())) session = current;
       await Promise.all(watched.takeDue().map(lookSafely));
     }
   };

@@ -2,10 +2,11 @@
  * `npm run bench -- NAME [--quick] [--json] [--write]`: runs a benchmark and prints its table, or JSON.
  * --write also puts it into its section of docs/benchmarks.md. A benchmark is one file beside this one.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "../infra/read-flags.ts";
 import type { Bench, BenchResult } from "./bench.ts";
 import { formatTable } from "./format-rows.ts";
 import { writeReport } from "./report.ts";
@@ -47,7 +48,7 @@ if (load === undefined) {
   process.exitCode = 64;
 } else {
   const bench = await load();
-  const { values } = parseArgs({ args: argv, options: { ...bench.options, ...COMMON } });
+  const values = readFlags(`bench -- ${name}`, { ...bench.options, ...COMMON }, argv);
   const result = await run(bench, values);
   console.log(values.json ? JSON.stringify(result.rows, null, 2) : formatTable(result.rows));
   if (values.write && values.quick) console.error("not written: a quick run is no measurement");

@@ -1,7 +1,7 @@
 /**
  * A container that its engine was killed in the middle of starting can't be started any more, but one
- * like it can: it is removed, and the next attempt makes it anew. Not while a process has the data
- * open, which may be the container's own, started without the engine's knowing.
+ * like it can: what is left of it is ended and removed, and the next attempt makes it anew. Not while
+ * another process has the data open.
  */
 import type { NodePorts } from "../node-ports.ts";
 
@@ -11,6 +11,7 @@ export const dropLeftover = async (
   directories: readonly string[],
   signal: AbortSignal,
 ): Promise<void> => {
+  await docker.stopContainer(name, 0, signal);
   for (const directory of directories) {
     if ((await processesUsing(directory)).length > 0) return;
   }
@@ -18,5 +19,5 @@ export const dropLeftover = async (
 };
 
 export interface LeftoverPorts extends Pick<NodePorts, "processesUsing"> {
-  readonly docker: Pick<NodePorts["docker"], "removeContainer">;
+  readonly docker: Pick<NodePorts["docker"], "stopContainer" | "removeContainer">;
 }

@@ -3,8 +3,8 @@
  * application with its data, another push, and the data on the other node. Sets up all of it, tells
  * what it does, and removes it again. `--ceph` puts a real Ceph RGW in the directory store's place.
  */
+
 import { randomBytes } from "node:crypto";
-import { parseArgs } from "node:util";
 import { formatBytes, formatMs } from "../../cli/format.ts";
 import { showEnded } from "../../cli/show-deploy.ts";
 import { EndedDeploy } from "../../workflows/record.ts";
@@ -12,6 +12,7 @@ import { type Installation, install } from "../lab/installation.ts";
 import { STOP_TIMEOUT_MS, startLab } from "../lab/lab.ts";
 import { createRepository } from "../lab/repository.ts";
 import { waitUntil } from "../lab/wait-until.ts";
+import { readFlags } from "../read-flags.ts";
 
 const PROJECT = "notes";
 const PORT = 8080;
@@ -60,7 +61,7 @@ const waitForDeploy = async (installation: Installation, commit: string): Promis
 };
 
 const main = async (): Promise<void> => {
-  const { values } = parseArgs({ options: { ceph: { type: "boolean", default: false } } });
+  const values = readFlags("demo", { ceph: { type: "boolean", default: false } });
   const signal = AbortSignal.timeout(15 * 60_000);
   say("1. Setting up: two nodes, x and y, each with its own network and Docker engine");
   const parts = { engines: 2, gateways: values.ceph ? 1 : 0, elasticmq: false };

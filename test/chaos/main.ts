@@ -1,16 +1,15 @@
 /** `npm run chaos -- --minutes 10 [--seed N] [--on-node-loss restore] [--json]`: faults on a lab of real parts, and the verdict. */
-import { parseArgs } from "node:util";
+
 import { attachOrStartLab, FULL_LAB, STOP_TIMEOUT_MS } from "../../infra/lab/lab.ts";
+import { readFlags } from "../../infra/read-flags.ts";
 import type { OnNodeLoss } from "./keep-deploying.ts";
 import { type ChaosReport, runChaos } from "./run-chaos.ts";
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "2" },
-    seed: { type: "string" },
-    "on-node-loss": { type: "string", default: "wait" },
-    json: { type: "boolean", default: false },
-  },
+const values = readFlags("chaos", {
+  minutes: { type: "string", default: "2" },
+  seed: { type: "string" },
+  "on-node-loss": { type: "string", default: "wait" },
+  json: { type: "boolean", default: false },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));

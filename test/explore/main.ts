@@ -3,10 +3,11 @@
  * can happen in each scenario over the real rules, then each broken variant until it is found out. Ends
  * with 1 if the real rules break something, or if a variant is not found out.
  */
+
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { readFlags } from "../../infra/read-flags.ts";
 import { GARBAGE_INVARIANTS } from "./collector/garbage-invariants.ts";
 import type { Explored } from "./explore.ts";
 import type { Job } from "./explore-worker.ts";
@@ -33,7 +34,7 @@ const OPTIONS = {
 
 const WORKERS_MAX = 2;
 
-const { values } = parseArgs({ options: OPTIONS });
+const values = readFlags("explore", OPTIONS);
 const canMerge = !values["no-symmetry"];
 const extentOf = (scenario: string) => {
   const subject = SUBJECTS.find(({ name }) => name === scenario);

@@ -3,10 +3,10 @@
  * `npm test` samples: random trees through their whole life (test/trees/check-tree.ts) on each file
  * system, and with --kills a real process killed at every step of a snapshot, a hydrate and a collection.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import * as fc from "fast-check";
 import { type FileSystemKind, mountFileSystem } from "../../bench/loop-mount.ts";
 import {
@@ -14,6 +14,7 @@ import {
   ensureDebianPackages,
   TEST_PACKAGES,
 } from "../../infra/lab/debian-packages.ts";
+import { readFlags } from "../../infra/read-flags.ts";
 import { checkKills, KILL_OPERATIONS } from "../kills/check-kills.ts";
 import { anyTreeCase, checkTree } from "../trees/check-tree.ts";
 import { type Disturber, openDisturber } from "../trees/disturber.ts";
@@ -23,13 +24,11 @@ const IMAGE_BYTES = 2 ** 30;
 /** Told of how far it is after so many trees. */
 const TREES_PER_LINE = 250;
 
-const { values } = parseArgs({
-  options: {
-    trees: { type: "string", default: "500" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
-    on: { type: "string", default: KINDS.join(",") },
-    kills: { type: "boolean", default: false },
-  },
+const values = readFlags("fidelity", {
+  trees: { type: "string", default: "500" },
+  seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
+  on: { type: "string", default: KINDS.join(",") },
+  kills: { type: "boolean", default: false },
 });
 
 const on = async (

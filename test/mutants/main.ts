@@ -2,9 +2,10 @@
  * `npm run mutants [-- --only N] [-- --file F] [-- --part 1/2] [-- --quick]`: each small wrong change
  * of the rules, and what finds it out: the unit tests of the rules, the exploration, or neither. Ends with 1 if one that is not harmless lives.
  */
+
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readFlags } from "../../infra/read-flags.ts";
 import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
 
@@ -13,15 +14,13 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** A mutant may make something go on for ever. */
 const TIMEOUT_MS = 180_000;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string" },
-    file: { type: "string" },
-    /** `2/3`: of three parts the second. */
-    part: { type: "string", default: "1/1" },
-    /** Explores only what the unit tests do not find out. */
-    quick: { type: "boolean", default: false },
-  },
+const values = readFlags("mutants", {
+  only: { type: "string" },
+  file: { type: "string" },
+  /** `2/3`: of three parts the second. */
+  part: { type: "string", default: "1/1" },
+  /** Explores only what the unit tests do not find out. */
+  quick: { type: "boolean", default: false },
 });
 
 interface Ended {

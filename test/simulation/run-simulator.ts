@@ -1,9 +1,10 @@
 /** The simulator's command line: many seeds over several processes, or one seed with its story. */
+
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import fc from "fast-check";
+import { readFlags } from "../../infra/read-flags.ts";
 import { type Scenario, scenarioArbitrary, scenarioOf } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
@@ -32,15 +33,13 @@ const add = (counts: Record<string, number>, key: string, by = 1): void => {
 };
 
 export const runSimulator = async (argv: readonly string[]): Promise<number> => {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      seeds: { type: "string", default: "200" },
-      from: { type: "string", default: "1" },
-      seed: { type: "string" },
-      workers: { type: "string", default: String(availableParallelism()) },
-    },
-  });
+  const flags = {
+    seeds: { type: "string", default: "200" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    workers: { type: "string", default: String(availableParallelism()) },
+  } as const;
+  const values = readFlags("simulate", flags, argv);
   if (values.seed !== undefined) return replay(Number(values.seed));
   const from = Number(values.from);
   const count = Number(values.seeds);
