@@ -32,8 +32,9 @@ test("a socket that may not be opened is named as well", () => {
 
 test("a container whose start the engine did not survive is told from other failures", () => {
   const failed = (message: string) => Object.assign(new Error(message), { statusCode: 500 });
+  const inUse = "(HTTP code 500) server error - id already in use ";
   const task = `task ${"7d8e".repeat(16)}: already exists`;
   expect(isLeftover(translateEngineError("start web", failed(task)))).toBe(true);
-  expect(isLeftover(translateEngineError("start web", failed("id already in use")))).toBe(true);
+  expect(isLeftover(translateEngineError("start web", failed(inUse)))).toBe(true);
   expect(isLeftover(translateEngineError("start web", failed("out of memory")))).toBe(false);
 });

@@ -57,7 +57,7 @@ export const isRefusal = (error: unknown, code: string): boolean =>
   error instanceof TerminalError && error.code === code;
 
 /** What an engine says that was killed while it started a container, and can't start that one ever again. */
-const LEFTOVER = /\btask [0-9a-f]{64}: already exists|^id already in use$/;
+const LEFTOVER = /\btask [0-9a-f]{64}: already exists|\bid already in use$/;
 const LEFTOVER_CODE = "docker-leftover";
 
 export const isLeftover = (error: unknown): boolean =>

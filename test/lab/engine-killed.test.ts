@@ -18,7 +18,8 @@ import { addNote, appFile, openScene, readNotes, type Scene } from "./deploy-sce
 const PORT = 8163;
 const READY_TIMEOUT_MS = 60_000;
 /** The first start after a kill may fail on what was left. */
-const RESTARTS_MAX = 5;
+const RESTARTS_MAX = 10;
+const RESTART_EVERY_MS = 1_000;
 const LEFT = /task [0-9a-f]{64}: already exists|id already in use/;
 const signal = AbortSignal.timeout(280_000);
 let lab: Lab;
@@ -40,7 +41,16 @@ const nodeOf = (name: NodeName) => {
   if (node === undefined) throw new Error(`the lab has no node ${name}`);
   return node;
 };
-const pidsOf = (name: NodeName) => containerPids(labHost(lab.id, name));
+/** What runs in the node's containers. */
+const commandsOf = (name: NodeName): string[] =>
+  containerPids(labHost(lab.id, name)).flatMap((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+    } catch {
+      // It is gone.
+      return [];
+    }
+  });
 
 /** Shims of the node's containers, which its engine starts first. */
 const shimsOf = (name: NodeName): string[] =>
@@ -48,6 +58,20 @@ const shimsOf = (name: NodeName): string[] =>
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
       return line.includes("containerd-shim") && line.includes(`/${lab.id}/${name}/`);
+    } catch {
+      return false;
+    }
+  });
+
+/** Made, and held back by a pipe that nobody has opened yet for writing. */
+const waitsForWord = (name: NodeName): boolean =>
+  containerPids(labHost(lab.id, name)).some((pid) => {
+    try {
+      const threads = readdirSync(`/proc/${pid}/task`);
+      const waits = threads.map((thread) =>
+        readFileSync(`/proc/${pid}/task/${thread}/wchan`, "utf8"),
+      );
+      return waits.some((where) => /fifo|wait_for_partner/.test(where));
     } catch {
       return false;
     }
@@ -66,6 +90,7 @@ const restart = async (name: NodeName): Promise<void> => {
       return;
     } catch (error) {
       if (restarts === RESTARTS_MAX) throw error;
+      await sleep(RESTART_EVERY_MS);
     }
   }
 };
@@ -77,8 +102,8 @@ const moments: Readonly<Record<string, (name: NodeName) => Promise<void>>> = {
     const seen = async () => shimsOf(name).length > before || undefined;
     await waitUntil(seen, { what: "a shim", ...look }, signal);
   },
-  "when its first process is there": async (name) => {
-    const seen = async () => pidsOf(name).length > 0 || undefined;
+  "when its first process waits for the word": async (name) => {
+    const seen = async () => waitsForWord(name) || undefined;
     await waitUntil(seen, { what: "a process", ...look }, signal);
   },
 };
@@ -100,8 +125,7 @@ test.each(Object.keys(moments))("16, 23: an engine is killed in a start, %s", as
   const log = readFileSync(scene.installation.logFile(`node-${target}`), "utf8");
   expect(log).toMatch(LEFT);
   await sleep(100);
-  const commands = pidsOf(target).map((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim());
-  expect(commands.filter((command) => command.startsWith("runc"))).toEqual([]);
+  expect(commandsOf(target).filter((command) => command.startsWith("runc"))).toEqual([]);
 });
 
 const ownerOf = async (): Promise<string | null> =>
