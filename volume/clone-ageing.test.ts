@@ -20,7 +20,7 @@ const PIECE_BYTES = 4_096;
 const PIECES = 500;
 const FILE_BYTES = 2 * PIECES * PIECE_BYTES;
 /** More than may be stale of one clone. */
-const LARGE_BYTES = 80 * 2 ** 20;
+const LARGE_BYTES = 144 * 2 ** 20;
 const { signal } = new AbortController();
 /** Every second block: as many extents as pieces. */
 const scattered: Writes = Array.from({ length: PIECES }, (_, n) => ({

@@ -8,8 +8,8 @@ import type { NotedClone } from "../local-index.ts";
 import type { ChangedRange } from "./changed-ranges.ts";
 
 /** What is stale is read at each snapshot: more of it costs more than a new clone. */
-const STALE_RANGES_MAX = 4_096;
-const STALE_BYTES_MAX = 64 * 2 ** 20;
+const STALE_RANGES_MAX = 16_384;
+const STALE_BYTES_MAX = 128 * 2 ** 20;
 
 export interface Resized {
   readonly before: number;
