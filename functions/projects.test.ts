@@ -4,7 +4,13 @@ import { expect, test } from "vitest";
 import { openProjectRecords } from "../adapters/project-records.ts";
 import { createMemoryObjectStore } from "../volume/memory-object-store.ts";
 import { ProjectId } from "../workflows/ids.ts";
-import { addProject, findPushProject, replaceSecret, unknownProject } from "./projects.ts";
+import {
+  addProject,
+  findPushProject,
+  listProjects,
+  replaceSecret,
+  unknownProject,
+} from "./projects.ts";
 
 const signal = new AbortController().signal;
 const project = ProjectId.parse("shop");
@@ -53,4 +59,14 @@ test("an unknown project's hint is the name that was probably meant", async () =
   expect((await unknownProject(store, misspelt, signal)).hint).toMatch(/^did you mean shop\?/);
   const other = await unknownProject(store, ProjectId.parse("wiki"), signal);
   expect(other.hint).toBe("bagage project add wiki --repository URL");
+});
+
+test("projects are listed by name, with what they follow and their last deploy", async () => {
+  const ports = await open();
+  const other = ProjectId.parse("blog");
+  await addProject(ports, other, { ...SETTINGS, ref: "refs/heads/next" }, undefined, signal);
+  expect(await listProjects(ports, signal)).toEqual([
+    { project: "blog", repository: "r", ref: "refs/heads/next", deploy: null },
+    { project: "shop", repository: "r", ref: "refs/heads/main", deploy: null },
+  ]);
 });

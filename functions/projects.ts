@@ -1,17 +1,20 @@
 /** Projects: adding one, and what the webhook needs to know of it. */
 import { randomBytes } from "node:crypto";
+import pLimit from "p-limit";
 import * as z from "zod";
 import type { ProjectRecords } from "../adapters/project-records.ts";
 import { PROJECTS_PREFIX, secretKey } from "../adapters/store-keys.ts";
 import { ConflictError, TerminalError } from "../volume/errors.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
 import { closestWord } from "../workflows/deliverous/closest-word.ts";
-import type { ProjectId } from "../workflows/ids.ts";
+import { type DeployId, ProjectId } from "../workflows/ids.ts";
 import { newProject } from "../workflows/new-project.ts";
 import type { ProjectSettings } from "../workflows/project-settings.ts";
+import type { EndedDeploy } from "../workflows/record.ts";
 import { encodeJson, readJsonObject } from "./json-object.ts";
 
 const SECRET_BYTES = 24;
+const RECORDS_AT_ONCE = 8;
 
 /** Newest first. Several secrets may be good at once, so that one can be replaced without a gap. */
 const Secrets = z.strictObject({ webhookSecrets: z.array(z.string().min(16)).min(1) });
@@ -69,6 +72,34 @@ const taken = (project: ProjectId): TerminalError =>
     code: "project-exists",
     hint: `bagage status ${project}`,
   });
+
+export interface ListedProject {
+  readonly project: ProjectId;
+  readonly repository: string;
+  readonly ref: string;
+  /** The one that is under way (`result` is null), or the last that ended. */
+  readonly deploy: { readonly id: DeployId; readonly result: EndedDeploy["result"] | null } | null;
+}
+
+/** By name. */
+export const listProjects = async (
+  { store, records }: ProjectPorts,
+  signal: AbortSignal,
+): Promise<ListedProject[]> => {
+  const names = await store.listFolders(PROJECTS_PREFIX, signal);
+  const limit = pLimit(RECORDS_AT_ONCE);
+  const listed = await limit.map(names, async (name): Promise<ListedProject[]> => {
+    const project = ProjectId.parse(name);
+    const state = (await records.load(project, signal))?.state;
+    if (state === undefined) return [];
+    const { repository, ref } = state.settings;
+    const ended = state.history.at(-1) ?? null;
+    const last = state.deploy ?? ended;
+    const result = state.deploy === null ? (ended?.result ?? null) : null;
+    return [{ project, repository, ref, deploy: last === null ? null : { id: last.id, result } }];
+  });
+  return listed.flat();
+};
 
 /** With the name that was probably meant, where the listing of names is allowed. */
 export const unknownProject = async (

@@ -1,7 +1,8 @@
 import type { CommandModule } from "yargs";
-import { addProject, replaceSecret } from "../../functions/projects.ts";
+import { addProject, listProjects, replaceSecret } from "../../functions/projects.ts";
 import { NodeId, ProjectId } from "../../workflows/ids.ts";
 import { openContext } from "../context.ts";
+import { formatTable } from "../format.ts";
 import { refuseMissingRepository } from "../refuse-missing-repository.ts";
 
 interface Arguments {
@@ -93,13 +94,36 @@ const secretCommand: CommandModule<object, SecretArguments> = {
   },
 };
 
+const listCommand: CommandModule<object, { json: boolean }> = {
+  command: "list",
+  describe: "List the projects, what each follows, and how its last deploy ended",
+  builder: (yargs) => yargs.option("json", { type: "boolean", default: false }),
+  handler: async ({ json }) => {
+    const { control, signal } = await openContext();
+    const projects = await listProjects(control, signal);
+    if (json) {
+      process.stdout.write(`${JSON.stringify(projects)}\n`);
+      return;
+    }
+    const rows = projects.map(({ project, repository, ref, deploy }) => [
+      project,
+      repository,
+      ref,
+      deploy === null ? "none yet" : `${deploy.id} ${deploy.result ?? "under way"}`,
+    ]);
+    const table = formatTable([["PROJECT", "REPOSITORY", "REF", "LAST DEPLOY"], ...rows]);
+    process.stdout.write(`${table}\n`);
+  },
+};
+
 export const projectCommand: CommandModule = {
   command: "project",
   describe: "Manage projects",
   builder: (yargs) =>
     yargs
       .command(addCommand)
+      .command(listCommand)
       .command(secretCommand)
-      .demandCommand(1, "name what to do: add, new-secret"),
+      .demandCommand(1, "name what to do: add, list, new-secret"),
   handler: () => undefined,
 };

@@ -69,7 +69,8 @@ export const resolveDesired = async (
   try {
     const resolved = await ports.git.resolve({ repository, ref, commit, file }, signal);
     if (resolved === null) return refuse(`${commit ?? ref} is not in the repository`);
-    if (resolved.file === null) return refuse(`the commit has no file ${file}`, resolved.commit);
+    if (resolved.file === null)
+      return refuse(`the commit has no file ${file}: add it and push again`, resolved.commit);
     const parsed = parseDeliverous(resolved.file, file);
     if (!parsed.ok) {
       const problems = parsed.problems.map(

@@ -49,8 +49,11 @@ export const fetchFirstContent = async (
   await ports.disk.createEmpty(staging, ports.nowMs());
   let bytes = 0;
   let files = 0;
-  const refuse = (name: string, reason: string): never => {
-    throw new TerminalError(`${from}: ${name}: ${reason}`, { code: "from-refused" });
+  const refuse = (name: string, reason: string, hint?: string): never => {
+    throw new TerminalError(`${from}: ${name}: ${reason}`, {
+      code: "from-refused",
+      ...(hint !== undefined && { hint }),
+    });
   };
   try {
     await placeObjects(
@@ -71,7 +74,10 @@ export const fetchFirstContent = async (
   } finally {
     bucket.close();
   }
-  if (files === 0) refuse("nothing is there", `the first content of ${volume} must have files`);
+  if (files === 0) {
+    const reason = `the first content of ${volume} must have files`;
+    refuse("nothing is there", reason, "put files there, or take `from` away");
+  }
   await writeFileDurably(notePath(staging), noteOf(deployId, from));
   ports.log.info({ project, volume, from, files, bytes }, "first-content.fetched");
 };
