@@ -141,7 +141,7 @@ test("the first deploy, a second one, and back to the first restore point", asyn
   expect(await bagage("deploy", PROJECT)).toMatchObject({ code: 0 });
   expect((await bagage("deploy", PROJECT)).stdout).toContain("nothing to change");
   expect(JSON.parse((await bagage("project", "list", "--json")).stdout)).toMatchObject([
-    { project: PROJECT, repository: repository.url, deploy: { result: "deployed" } },
+    { project: PROJECT, repository: repository.url, deploy: { result: "unchanged" } },
   ]);
   await repository.push({ Deliverous: file("two") }, "Two");
   expect(await bagage("deploy", PROJECT)).toMatchObject({ code: 0 });
