@@ -13,8 +13,8 @@ const LOOK_MS = 5;
 
 /**
  * True once none of them is left, which the engine says only after it has taken down the container's
- * network: with the first process of its namespace the kernel ends all others,
- * and lets it go last. False where that process is not to be seen, so that the engine's word is needed.
+ * network: with the first process of its namespace the kernel ends all others, and lets it go last.
+ * False where that process is not to be seen, so that the engine's word is needed.
  */
 export const untilProcessesGone = async (
   { engine, clock }: ContainerProcesses,

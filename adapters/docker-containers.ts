@@ -1,5 +1,4 @@
 /** The life of a container: create, start, stop, remove, and what the engine knows of it. */
-
 import type Docker from "dockerode";
 import * as z from "zod";
 import { ConflictError, RetryableError, TerminalError } from "../volume/errors.ts";

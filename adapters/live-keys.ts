@@ -33,7 +33,7 @@ export interface Live<T> {
 
 export type LiveKeys = Live<KeyPair>;
 
-export interface LiveOptions<T> {
+interface LiveOptions<T> {
   readonly first: T;
   readonly read: () => T | Promise<T>;
   /** How old a secret may be that is used. */

@@ -33,7 +33,7 @@ export const credentialsOf =
     expiration: new Date(0),
   });
 
-export interface Attempt<T> {
+interface Attempt<T> {
   readonly isRefused: boolean;
   /** What to go on with, refused or not. */
   readonly end: () => T;

@@ -3,7 +3,7 @@ import { AwsClient } from "aws4fetch";
 import type { KeyPair, LiveKeys } from "./live-keys.ts";
 import { createRefusalRetry, REFUSED } from "./refused-keys.ts";
 
-export interface SignedFetchOptions extends KeyPair {
+interface SignedFetchOptions extends KeyPair {
   readonly region: string;
   /** As the signature names it: `s3`, `sns`. */
   readonly service: string;
@@ -12,7 +12,7 @@ export interface SignedFetchOptions extends KeyPair {
 }
 
 /** An answer, its body read. */
-export interface SignedAnswer {
+interface SignedAnswer {
   readonly ok: boolean;
   readonly status: number;
   readonly text: string;

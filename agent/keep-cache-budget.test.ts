@@ -1,5 +1,4 @@
 /** Warm copies on a real disk: brought by the real engine, kept within the budget. */
-
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

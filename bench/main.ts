@@ -2,7 +2,6 @@
  * `npm run bench -- NAME [--quick] [--json] [--write]`: runs a benchmark and prints its table, or JSON.
  * --write also puts it into its section of docs/benchmarks.md. A benchmark is one file beside this one.
  */
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -54,7 +54,7 @@ export const fetchParameters = async (environment: Environment): Promise<Environ
 export const connectLambda = async (environment: Environment): Promise<ControlPorts> =>
   (await openLambda(environment)).ports;
 
-export interface LambdaConnections {
+interface LambdaConnections {
   readonly config: Config;
   readonly ports: ControlPorts;
   readonly spaceKeys: SpaceKeys;

@@ -73,7 +73,7 @@ const taken = (project: ProjectId): TerminalError =>
     hint: `bagage status ${project}`,
   });
 
-export interface ListedProject {
+interface ListedProject {
   readonly project: ProjectId;
   readonly repository: string;
   readonly ref: string;

@@ -3,7 +3,6 @@
  * Docker engine in memory and volumes of one small file. Run by fleet.ts, its settings in the
  * environment, as every process of an installation has them.
  */
-
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

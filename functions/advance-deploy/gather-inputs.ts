@@ -2,7 +2,6 @@
  * Reads everything outside the record that may move it on: pending requests, the reports a deploy
  * awaits, the desired commit in git, and the time. Each becomes an input for decide().
  */
-
 import { receiptKey, reportKey, volumePrefix } from "../../adapters/store-keys.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { snapshotIsWhole } from "../../volume/snapshot-is-whole.ts";
@@ -69,8 +68,9 @@ export const resolveDesired = async (
   try {
     const resolved = await ports.git.resolve({ repository, ref, commit, file }, signal);
     if (resolved === null) return refuse(`${commit ?? ref} is not in the repository`);
-    if (resolved.file === null)
+    if (resolved.file === null) {
       return refuse(`the commit has no file ${file}: add it and push again`, resolved.commit);
+    }
     const parsed = parseDeliverous(resolved.file, file);
     if (!parsed.ok) {
       const problems = parsed.problems.map(

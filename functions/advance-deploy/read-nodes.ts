@@ -12,8 +12,9 @@ import { readJsonObject } from "../json-object.ts";
 
 /**
  * When each was heard is told by this process's clock, from the store's word for how long ago that is:
- * the nodes' own clocks may be a day off. Two LISTs, and a GET for each node that has beaten since this process last looked: with many deploys
- * at once, or many nodes, to read them all for every plan would be most of what a deploy costs.
+ * the nodes' own clocks may be a day off. Two LISTs, and a GET for each node that has beaten since this
+ * process last looked: with many deploys at once, or many nodes, to read them all for every plan would
+ * be most of what a deploy costs.
  */
 export const readNodes = async (
   { store, nowMs }: Pick<ControlPorts, "store" | "nowMs">,

@@ -2,7 +2,6 @@
  * Prepares a target: pulls the images and brings the staging copies of its volumes as far as the
  * store has them. In the rounds of the pre-copy, and once more after the seal.
  */
-
 import { openS3Bucket } from "../../adapters/s3-bucket.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import { contentOf, stepKind } from "../../workflows/deploy/steps.ts";

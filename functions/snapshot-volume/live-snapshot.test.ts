@@ -2,7 +2,6 @@
  * Snapshots outside deploys, from the node's disk to the record and on to the collector: the real
  * functions, engine and records over a store in memory; only Docker's answers are made up.
  */
-
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

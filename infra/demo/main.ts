@@ -3,7 +3,6 @@
  * application with its data, another push, and the data on the other node. Sets up all of it, tells
  * what it does, and removes it again. `--ceph` puts a real Ceph RGW in the directory store's place.
  */
-
 import { randomBytes } from "node:crypto";
 import { formatBytes, formatMs } from "../../cli/format.ts";
 import { showEnded } from "../../cli/show-deploy.ts";

@@ -1,5 +1,4 @@
 /** `npm run chaos -- --minutes 10 [--seed N] [--on-node-loss restore] [--json]`: faults on a lab of real parts, and the verdict. */
-
 import { attachOrStartLab, FULL_LAB, STOP_TIMEOUT_MS } from "../../infra/lab/lab.ts";
 import { readFlags } from "../../infra/read-flags.ts";
 import type { OnNodeLoss } from "./keep-deploying.ts";

@@ -3,7 +3,6 @@
  * can happen in each scenario over the real rules, then each broken variant until it is found out. Ends
  * with 1 if the real rules break something, or if a variant is not found out.
  */
-
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";

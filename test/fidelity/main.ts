@@ -3,7 +3,6 @@
  * `npm test` samples: random trees through their whole life (test/trees/check-tree.ts) on each file
  * system, and with --kills a real process killed at every step of a snapshot, a hydrate and a collection.
  */
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,4 @@
 /** A project with one volume that is published: on real gateways, with the functions called by hand. */
-
 import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,4 @@
 /** A volume's files as plain objects: what is written, what a change costs, what a break leaves. */
-
 import { randomBytes } from "node:crypto";
 import {
   linkSync,

@@ -2,7 +2,6 @@
  * `npm run mutants [-- --only N] [-- --file F] [-- --part 1/2] [-- --quick]`: each small wrong change
  * of the rules, and what finds it out: the unit tests of the rules, the exploration, or neither. Ends with 1 if one that is not harmless lives.
  */
-
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { readFlags } from "../../infra/read-flags.ts";

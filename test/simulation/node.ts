@@ -1,5 +1,4 @@
 /** A Docker host: its disk, its daemon, and the real agent on them, as often as it is started. */
-
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { waitHealthy } from "../../adapters/container-health.ts";

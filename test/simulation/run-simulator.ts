@@ -1,5 +1,4 @@
 /** The simulator's command line: many seeds over several processes, or one seed with its story. */
-
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";

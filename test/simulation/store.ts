@@ -2,7 +2,6 @@
  * The object store and the network before it: one set of objects, and to each process a store of its
  * own that can lose a reply, apply a write late, answer 503, or hand out bytes that are not the right ones.
  */
-
 import { AmbiguousError, RetryableError, TerminalError } from "../../volume/errors.ts";
 import {
   createMemoryObjectStore,

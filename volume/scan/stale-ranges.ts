@@ -11,7 +11,7 @@ import type { ChangedRange } from "./changed-ranges.ts";
 const STALE_RANGES_MAX = 16_384;
 const STALE_BYTES_MAX = 128 * 2 ** 20;
 
-export interface Resized {
+interface Resized {
   readonly before: number;
   readonly after: number;
 }
