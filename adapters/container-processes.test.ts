@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { startEndedFirstThread } from "../test/ended-first-thread.ts";
 import { systemClock } from "./clock.ts";
 import { untilProcessesGone } from "./container-processes.ts";
 import type { ContainerView } from "./docker-engine.ts";
@@ -34,20 +35,8 @@ test("it is gone when its first process is, and not before", async () => {
   expect(await gone).toBe(true);
 });
 
-/** Its first thread ends by itself, as `pthread_exit` ends it; another one runs on. */
-const FIRST_THREAD_ENDS = `
-  const { Worker } = require("node:worker_threads");
-  const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });
-  const exit = require("koffi").load("libc.so.6").func("long syscall(long, long)");
-  worker.once("online", () => exit(process.arch === "arm64" ? 93 : 60, 0));
-`;
-
 test("a process whose first thread has ended lives for as long as another one runs", async () => {
-  const child = spawn(process.execPath, ["-e", FIRST_THREAD_ENDS]);
-  await once(child, "spawn");
-  const pid = child.pid ?? 0;
-  const stateOf = () => readFileSync(`/proc/${pid}/stat`, "utf8").split(" ").at(2);
-  await expect.poll(stateOf, { timeout: 20_000 }).toBe("Z");
+  const { pid = 0 } = await startEndedFirstThread();
   const identity = identifyProcess(pid);
   expect(identity?.pid).toBe(pid);
   if (identity === undefined) return;

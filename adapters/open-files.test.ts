@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { startEndedFirstThread } from "../test/ended-first-thread.ts";
 import { processesUsing } from "./open-files.ts";
 
 let root = "";
@@ -93,3 +94,15 @@ test.runIf(process.getuid?.() === 0)(
     expect(await processesUsing(join(root, "volume3"))).toEqual([]);
   },
 );
+
+test("28: a process is found by its other threads when its first one has ended", async () => {
+  const child = await startEndedFirstThread(join(directory, "deep", "file"));
+  children.push(child);
+  expect(await processesUsing(directory)).toMatchObject([{ pid: child.pid, how: "fd" }]);
+});
+
+test("processes that end while they are looked at, in mount namespaces of their own, are no obstacle", async () => {
+  await start("sh", ["-c", "echo ready; while :; do unshare --mount true; done"]);
+  const untilMs = performance.now() + 2_000;
+  while (performance.now() < untilMs) expect(await processesUsing(directory)).toEqual([]);
+});

@@ -50,23 +50,39 @@ interface HostMounts {
 }
 
 const findUse = (pid: number, directory: Place, host: HostMounts): DirectoryUser | null => {
-  try {
-    const namespace = readlinkSync(`/proc/${pid}/ns/mnt`);
-    const isHost = namespace === host.namespace;
-    const mounts = isHost ? host.mounts : otherMounts(pid, namespace, host);
-    const how = findWay(pid, directory, mounts, isHost);
-    if (how === null) return null;
-    return { pid, command: readFileSync(`/proc/${pid}/comm`, "utf8").trim(), how };
-  } catch (error) {
-    // Some sandboxes shield init even from root; init has no business in a volume.
-    if (isGone(error) || pid === INIT_PID) return null;
-    throw new TerminalError(`can't see what process ${pid} uses`, {
-      code: "open-files-denied",
-      hint: "run the agent as root, with CAP_SYS_PTRACE, and without hidepid on /proc",
-      cause: error,
-    });
+  for (const thread of threadsOf(pid)) {
+    try {
+      const namespace = readlinkSync(`/proc/${thread}/ns/mnt`);
+      const isHost = namespace === host.namespace;
+      const mounts = isHost ? host.mounts : otherMounts(thread, namespace, host);
+      const how = findWay(thread, directory, mounts, isHost);
+      if (how === null) return null;
+      return { pid, command: readFileSync(`/proc/${pid}/comm`, "utf8").trim(), how };
+    } catch (error) {
+      if (isGone(error)) continue;
+      // Some sandboxes shield init even from root; init has no business in a volume.
+      if (pid === INIT_PID) return null;
+      throw new TerminalError(`can't see what process ${pid} uses`, {
+        code: "open-files-denied",
+        hint: "run the agent as root, with CAP_SYS_PTRACE, and without hidepid on /proc",
+        cause: error,
+      });
+    }
   }
+  return null;
 };
+
+/** The first one, which has what the others have; they are for when it has ended alone. */
+function* threadsOf(pid: number): Generator<number> {
+  yield pid;
+  try {
+    for (const name of readdirSync(`/proc/${pid}/task`)) {
+      if (Number(name) !== pid) yield Number(name);
+    }
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
 
 /** What a process sees of its namespace's mounts depends on its root as well. */
 const otherMounts = (pid: number, namespace: string, { others }: HostMounts): readonly Mount[] => {
@@ -122,7 +138,8 @@ const mappedPaths = (pid: number): string[] => {
   return [...paths];
 };
 
+/** The mount table of what has ended, and is not forgotten yet, is an invalid argument. */
 const isGone = (error: unknown): boolean => {
   const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOENT" || code === "ESRCH";
+  return code === "ENOENT" || code === "ESRCH" || code === "EINVAL";
 };
