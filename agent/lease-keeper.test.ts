@@ -25,6 +25,7 @@ let written: GuardOrders | null;
 let cut: string[];
 let ended: string[];
 let token: number;
+let isGuarded: boolean;
 
 beforeEach(() => {
   nowMs = 1_000_000;
@@ -41,6 +42,7 @@ beforeEach(() => {
   cut = [];
   ended = [];
   token = 0;
+  isGuarded = true;
 });
 
 const keeper = (bootId = "boot"): LeaseKeeper =>
@@ -60,7 +62,9 @@ const keeper = (bootId = "boot"): LeaseKeeper =>
     writeOrders: async (orders) => {
       written = orders;
     },
-    ensureGuard: async () => undefined,
+    ensureGuard: async () => {
+      if (!isGuarded) throw new RetryableError("no guard", { code: "guard-missing" });
+    },
     endContainers: async (containers) => {
       ended.push(...containers.map(({ name }) => name));
     },
@@ -112,6 +116,28 @@ test("at the deadline the gates are cut at once, the containers end, and a new s
   expect([cut, ended]).toEqual([["web"], ["web"]]);
   expect(lease.session()).toBe(2);
   expect(written).toMatchObject({ session: 2, containers: [], guards: ["shop/data"] });
+});
+
+test("without a guard nothing is renewed, and at the deadline the agent itself ends what it covered", async () => {
+  const lease = await begun();
+  const renewal = (await object())?.renewal;
+  isGuarded = false;
+  nowMs += 1_000;
+  await loop(lease);
+  expect((await object())?.renewal).toBe(renewal);
+  expect([lease.session(), cut, ended]).toEqual([1, [], []]);
+  nowMs += guardAfterMs(TTL_MS);
+  await loop(lease);
+  expect([cut, ended]).toEqual([["web"], ["web"]]);
+});
+
+test("a container whose guard leaves while it is started ends", async () => {
+  const lease = keeper();
+  await lease.begin(signal);
+  await lease.cover(project, [data], signal);
+  isGuarded = false;
+  await expect(lease.watch(container, signal)).rejects.toMatchObject({ code: "guard-missing" });
+  expect(ended).toEqual(["web"]);
 });
 
 test("a renewal whose answer comes after the deadline does not bring the session back", async () => {

@@ -21,7 +21,7 @@ export interface LeaseKeeperPorts extends LeaseSessionPorts {
   readonly lookEveryMs: number;
   readonly identify: (pid: number) => ProcessIdentity | undefined;
   readonly readOrders: () => Promise<GuardOrders | null>;
-  /** Resolves when a guard is there. */
+  /** Resolves when a guard is there, throws RetryableError when none comes up. */
   readonly ensureGuard: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -42,8 +42,8 @@ export const createLeaseKeeper = (ports: LeaseKeeperPorts): LeaseKeeper => {
   const keepRenewing = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       try {
+        await ensureGuarded(ports, session, signal);
         await inTurn(() => session.renew(signal));
-        if (session.orders().containers.length > 0) await ports.ensureGuard(signal);
         await ports.sleep(renewEveryMs(ttlMs), signal);
       } catch (error) {
         signal.throwIfAborted();
@@ -92,6 +92,21 @@ const begin = async (
   await session.change({ session: LeaseSession.parse(newest + 1), guards: known?.guards ?? [] });
 };
 
+/**
+ * A lease is not renewed for what no guard watches. Waits for one no longer than the lease holds: what
+ * it covers is the agent's own to end then.
+ */
+const ensureGuarded = async (
+  { bootTimeMs, ensureGuard }: LeaseKeeperPorts,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { containers, deadlineMs } = session.orders();
+  if (containers.length === 0 || !session.isHeld()) return;
+  const leftMs = Math.ceil(Math.max(0, deadlineMs - bootTimeMs()));
+  await ensureGuard(AbortSignal.any([signal, AbortSignal.timeout(leftMs)]));
+};
+
 const holdDeadline = async (
   { bootTimeMs, sleep, lookEveryMs }: LeaseKeeperPorts,
   session: Session,
@@ -105,9 +120,13 @@ const holdDeadline = async (
   }
 };
 
-/** One that was started as the lease ran out is in nobody's orders: it ends right here. */
+/**
+ * One that was started as the lease ran out is in nobody's orders, and one whose guard left as it was
+ * started is watched by nobody (a guard that leaves says so before it reads its orders for the last
+ * time): either ends right here.
+ */
 const watchOne = async (
-  { node, ttlMs, identify, endContainers }: LeaseKeeperPorts,
+  { node, ttlMs, identify, ensureGuard, endContainers }: LeaseKeeperPorts,
   session: Session,
   { project, name, pid, graceMs }: WatchedContainer,
   signal: AbortSignal,
@@ -125,6 +144,12 @@ const watchOne = async (
     throw leaseLost(node);
   }
   await session.change({ containers: [...others, one] });
+  try {
+    await ensureGuard(signal);
+  } catch (error) {
+    await endContainers([one], signal);
+    throw error;
+  }
 };
 
 const uncover = async (session: Session, project: ProjectId): Promise<void> => {
