@@ -88,9 +88,7 @@ export interface ContainerListing {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface MountingContainer {
-  readonly name: string;
-  readonly state: ContainerStatus;
+export interface MountingContainer extends ContainerListing {
   readonly source: string;
 }
 

@@ -1,18 +1,18 @@
 /** Which mounts reach into a directory: those of it, below it, or above it. */
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { ContainerListing, MountingContainer } from "./docker-engine.ts";
+import type { MountingContainer } from "./docker-engine.ts";
 
 /** Compares real paths: the engine keeps a source as it was given, symbolic links and all. */
 export const findMounting = async (
   directory: string,
-  mounts: readonly (ContainerListing & { readonly source: string })[],
+  mounts: readonly MountingContainer[],
 ): Promise<MountingContainer[]> => {
   const wanted = await realPath(directory);
   const found: MountingContainer[] = [];
-  for (const { name, state, source } of mounts) {
-    const real = await realPath(source);
-    if (isWithin(real, wanted) || isWithin(wanted, real)) found.push({ name, state, source });
+  for (const mount of mounts) {
+    const real = await realPath(mount.source);
+    if (isWithin(real, wanted) || isWithin(wanted, real)) found.push(mount);
   }
   return found;
 };

@@ -2,6 +2,7 @@
  * What the agent leaves for its guard, a process of its own that acts when the agent can't: until
  * when the node's lease lets things run, and what must be ended then. One small file on the node.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { LeaseSession, ProjectId } from "../workflows/ids.ts";
@@ -50,3 +51,7 @@ export const readGuardIdentity = (root: string): Promise<ProcessIdentity | null>
 
 export const writeGuardIdentity = (root: string, identity: ProcessIdentity): Promise<void> =>
   writeFileDurably(identityPath(root), JSON.stringify(identity));
+
+/** Says that this guard watches no longer. */
+export const removeGuardIdentity = (root: string): Promise<void> =>
+  rm(identityPath(root), { force: true });

@@ -211,7 +211,7 @@ const keepLease = (
     identify: identifyProcess,
     readOrders: () => readGuardOrders(root),
     writeOrders: (orders) => writeGuardOrders(root, orders),
-    ensureGuard: (signal) => ensureGuard(root, systemClock, signal),
+    ensureGuard: (signal) => ensureGuard({ root, startedBy: node.guard }, systemClock, signal),
     endContainers: (containers, signal) =>
       endContainers(containers, { clock: systemClock, processes: systemProcesses }, signal),
     onLapse: (containers) => {

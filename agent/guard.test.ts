@@ -5,10 +5,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
-import { type GuardOrders, writeGuardOrders } from "../adapters/guard-file.ts";
+import { type GuardOrders, readGuardIdentity, writeGuardOrders } from "../adapters/guard-file.ts";
 import {
   identifyProcess,
   type ProcessIdentity,
@@ -150,9 +151,58 @@ test("the guard is a process of its own, one for a root, and outlives whoever st
     }),
   );
   await Promise.all([
-    ensureGuard(root, systemClock, signal),
-    ensureGuard(root, systemClock, signal),
+    ensureGuard({ root, startedBy: "agent" }, systemClock, signal),
+    ensureGuard({ root, startedBy: "agent" }, systemClock, signal),
   ]);
   agent.child.kill("SIGKILL");
   await expect.poll(() => isEnded(container.child), { timeout: 20_000 }).toBe(true);
+});
+
+describe("as a service", () => {
+  const CLI = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
+  const service = async (): Promise<ChildProcess> => {
+    const env = { BAGAGE_NODE_ROOT: root };
+    const child = spawn(process.execPath, [CLI, "guard"], { env, stdio: "ignore" });
+    children.push(child);
+    await ensureGuard({ root, startedBy: "service" }, systemClock, signal);
+    return child;
+  };
+  const held = (agent: ProcessIdentity, containers: GuardOrders["containers"]): GuardOrders =>
+    orders(agent, { bootId: readBootId(), deadlineMs: bootTimeMs() + 60_000, containers });
+
+  test("it waits for orders, and for the next ones when nothing is left", async () => {
+    await service();
+    for (const name of ["a", "b"]) {
+      const agent = start();
+      const container = start();
+      const over = { ...held(agent.identity, [guarded(name, container.identity)]), deadlineMs: 0 };
+      await writeGuardOrders(root, over);
+      await expect.poll(() => isEnded(container.child), { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => isEnded(agent.child), { timeout: 10_000 }).toBe(true);
+    }
+  });
+
+  test("stopped, it says that it leaves, and ends what it watched before it does", async () => {
+    const guardProcess = await service();
+    const agent = start();
+    const container = start(true);
+    const containers = [guarded("a", container.identity, 2_000)];
+    await writeGuardOrders(root, held(agent.identity, containers));
+    guardProcess.kill("SIGTERM");
+    await expect.poll(() => readGuardIdentity(root), { timeout: 10_000 }).toBeNull();
+    expect([container.child, guardProcess].map(isEnded)).toEqual([false, false]);
+    await once(guardProcess, "exit");
+    expect(guardProcess.exitCode).toBe(0);
+    expect([agent.child, container.child].map(isEnded)).toEqual([false, true]);
+  });
+
+  test("an agent that starts none says which command is missing", async () => {
+    const clock = { monotonicMs: () => (nowMs += 10_000), sleep: async () => undefined };
+    let nowMs = 0;
+    const missing = ensureGuard({ root, startedBy: "service" }, clock, signal);
+    await expect(missing).rejects.toMatchObject({
+      code: "guard-missing",
+      hint: expect.stringContaining("bagage guard"),
+    });
+  });
 });

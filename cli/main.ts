@@ -12,6 +12,7 @@ import { deployCommand } from "./commands/deploy.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { edgeCommand } from "./commands/edge.ts";
 import { gcCommand } from "./commands/gc.ts";
+import { guardCommand } from "./commands/guard.ts";
 import { historyCommand } from "./commands/history.ts";
 import { exportCommand, importCommand } from "./commands/import-export.ts";
 import { inboxCommand } from "./commands/inbox.ts";
@@ -90,6 +91,7 @@ const parser = yargs(hideBin(process.argv))
   .command(upCommand)
   .command(serveCommand)
   .command(nodeCommand)
+  .command(guardCommand)
   .command(edgeCommand)
   .command(projectCommand)
   .command(deployCommand)

@@ -118,6 +118,8 @@ const Environment = z.object({
    * `on_node_loss: restore` go on sooner elsewhere, and an outage of the store stops them sooner.
    */
   BAGAGE_LEASE_S: wholeNumber(3, 600).default(30),
+  /** `agent`: the agent starts its guard; `service`: `bagage guard` runs beside it, as in a container. */
+  BAGAGE_NODE_GUARD: z.enum(["agent", "service"]).default("agent"),
   BAGAGE_DOCKER_SOCKET: z.string().startsWith("/").default("/var/run/docker.sock"),
   /** Repositories by path or file://: only for an operator who trusts all who add projects. */
   BAGAGE_ALLOW_LOCAL_REPOSITORIES: z.stringbool().default(false),
@@ -200,6 +202,7 @@ export interface Config {
     readonly labels: Readonly<Record<string, string>>;
     readonly dockerSocket: string;
     readonly leaseMs: number;
+    readonly guard: "agent" | "service";
     readonly cacheBudgetBytes: number | null;
   };
   readonly edge: {
@@ -275,6 +278,7 @@ export const readConfig = (environment: Readonly<Record<string, string | undefin
       labels: e.BAGAGE_NODE_LABELS,
       dockerSocket: e.BAGAGE_DOCKER_SOCKET,
       leaseMs: e.BAGAGE_LEASE_S * 1_000,
+      guard: e.BAGAGE_NODE_GUARD,
       cacheBudgetBytes: e.BAGAGE_CACHE_BUDGET ?? null,
     },
     edge: {

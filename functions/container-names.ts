@@ -7,6 +7,8 @@ const CONTAINER = "bagage.container";
 const EPOCH = "bagage.epoch";
 const NODE = "bagage.node";
 const MEMORY = "bagage.memory";
+/** On the containers that the agent and its guard run in themselves (infra/compose.yml). */
+const PART = "bagage.part";
 
 export const containerName = (project: string, container: string, epoch: number): string =>
   `bagage-${project}-${container}-e${epoch}`;
@@ -36,6 +38,10 @@ export const containerLabels = ({
 /** The memory limit that a container of ours was made with; 0: none, or not ours. */
 export const memoryOf = (labels: Readonly<Record<string, string>>): number =>
   MemoryLabel.parse(labels[MEMORY]);
+
+/** The agent's own container or its guard's: they have all volumes mounted, and write as the agent does. */
+export const isPart = (labels: Readonly<Record<string, string>>): boolean =>
+  labels[PART] !== undefined;
 
 const MemoryLabel = z.coerce.number().pipe(z.int().nonnegative()).catch(0);
 

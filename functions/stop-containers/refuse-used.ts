@@ -1,6 +1,8 @@
 /** What must be true of a volume's directory before it counts as stopped: nobody uses it any more. */
+import type { MountingContainer } from "../../adapters/docker-engine.ts";
 import { TerminalError } from "../../volume/errors.ts";
 import type { ProjectId, VolumeName } from "../../workflows/ids.ts";
+import { isPart } from "../container-names.ts";
 import type { NodePorts } from "../node-ports.ts";
 
 interface VolumeOf {
@@ -23,7 +25,7 @@ export const refuseUsed = async (
 
 /** By what the engine knows: no container that runs has mounted one of the directories. */
 export const refuseRunning = async (
-  ports: Pick<NodePorts, "docker">,
+  ports: { readonly docker: Pick<NodePorts["docker"], "containersMounting"> },
   volume: VolumeOf,
   directories: readonly string[],
   signal: AbortSignal,
@@ -33,10 +35,13 @@ export const refuseRunning = async (
   );
   const running = mounting
     .flat()
-    .filter(({ state }) => state === "running" || state === "paused")
+    .filter(({ state, labels }) => isActive(state) && !isPart(labels))
     .map(({ name }) => `container ${name}`);
   refuse(volume, [...new Set(running)]);
 };
+
+const isActive = (state: MountingContainer["state"]): boolean =>
+  state === "running" || state === "paused";
 
 const refuse = ({ project, volume }: VolumeOf, users: readonly string[]): void => {
   if (users.length === 0) return;

@@ -1,9 +1,10 @@
 /**
- * The container image of serve and edges, made without a registry: Debian by debootstrap, this
- * repository, and its locked packages with their Node. Not of nodes: see docs/operations.md.
+ * The container image of all parts, made without a registry: Debian by debootstrap, this repository,
+ * and its locked packages with their Node.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
@@ -19,6 +20,7 @@ const RELEASE = "bookworm";
 const DEBIAN_PACKAGES = ["ca-certificates", "git", "caddy"];
 /** What runs, and nothing of how it is tested and built. */
 const SOURCES = ["adapters", "agent", "cli", "functions", "volume", "workflows", "package.json"];
+const WORK_TREE = ["--cached", "--others", "--exclude-standard"];
 const PROGRAM = `#!/bin/sh
 exec /opt/bagage/node_modules/.bin/node /opt/bagage/cli/main.ts "$@"
 `;
@@ -43,13 +45,13 @@ export const buildImage = async (
     },
     signal,
   );
-  const revision = execFileSync("git", ["-C", ROOT, "rev-parse", "HEAD"], { encoding: "utf8" });
+  const files = listProgram();
   const tar = await packTree(
     CACHE,
-    `bagage-${revision.trim()}`,
+    `bagage-${digestOf(files)}`,
     async (root) => {
       await runCommand(["tar", "-C", root, "-xpf", debian], {}, signal);
-      await layProgram(join(root, "opt", "bagage"), signal);
+      await layProgram(files, join(root, "opt", "bagage"), signal);
       writeFileSync(join(root, "usr/local/bin/bagage"), PROGRAM, { mode: 0o755 });
     },
     signal,
@@ -58,12 +60,26 @@ export const buildImage = async (
   await importTar(new Docker({ socketPath }), tar, name, changes.join("\n"));
 };
 
-const layProgram = async (directory: string, signal: AbortSignal): Promise<void> => {
-  const listed = execFileSync("git", ["-C", ROOT, "ls-files", ...SOURCES, "package-lock.json"], {
+/** As the work tree has them, committed or not; paths from its root. */
+const listProgram = (): string[] =>
+  execFileSync("git", ["-C", ROOT, "ls-files", ...WORK_TREE, ...SOURCES, "package-lock.json"], {
     encoding: "utf8",
-  });
-  for (const path of listed.split("\n")) {
-    if (path === "" || /\.test\.ts$/.test(path)) continue;
+  })
+    .split("\n")
+    .filter((path) => path !== "" && !/\.test\.ts$/.test(path));
+
+const digestOf = (files: readonly string[]): string => {
+  const hash = createHash("sha256");
+  for (const path of files) hash.update(`${path}\0`).update(readFileSync(join(ROOT, path)));
+  return hash.digest("hex").slice(0, 16);
+};
+
+const layProgram = async (
+  files: readonly string[],
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const path of files) {
     mkdirSync(join(directory, dirname(path)), { recursive: true });
     cpSync(join(ROOT, path), join(directory, path));
   }

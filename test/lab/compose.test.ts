@@ -12,6 +12,7 @@ const signal = AbortSignal.timeout(300_000);
 const SETTINGS = {
   BAGAGE_STORE: "s3://bagage",
   BAGAGE_S3_ENDPOINT: "http://10.0.0.4:8000,http://10.0.0.5:8000",
+  ADDRESS: "10.0.0.7",
   QUEUE_ADDRESS: "10.0.0.6",
 };
 
@@ -20,7 +21,7 @@ const Compose = z.object({
     z.string(),
     z.object({
       command: z.array(z.string()).optional(),
-      environment: z.record(z.string(), z.string()).default({}),
+      environment: z.record(z.string(), z.string().nullable()).default({}),
       secrets: z.array(z.object({ source: z.string() })).default([]),
     }),
   ),
@@ -39,9 +40,11 @@ test("Compose understands the file, and each part finds the store by secrets in 
   const { exitCode, stdout } = await config(SETTINGS);
   expect(exitCode).toBe(0);
   const { services } = Compose.parse(parse(stdout));
-  expect(Object.keys(services).sort()).toEqual(["caddy", "edge", "queue", "serve"]);
+  expect(Object.keys(services).sort()).toEqual([
+    ...["caddy", "edge", "guard", "node", "queue", "serve"],
+  ]);
   const known = readFileSync(`${ROOT}/functions/config.ts`, "utf8");
-  for (const name of ["serve", "edge"]) {
+  for (const name of ["serve", "edge", "node"]) {
     const { command, environment = {}, secrets = [] } = services[name] ?? {};
     expect(command).toEqual([name]);
     expect(secrets.map(({ source }) => source)).toEqual(["store-access-key", "store-secret-key"]);

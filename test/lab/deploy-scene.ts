@@ -4,7 +4,7 @@ import { connectDocker } from "../../adapters/docker-engine.ts";
 import { openStore } from "../../adapters/open-store.ts";
 import { openProjectRecords, type ProjectRecords } from "../../adapters/project-records.ts";
 import { readConfig } from "../../functions/config.ts";
-import type { Lab } from "../../infra/lab/connect-lab.ts";
+import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
 import {
   type Installation,
   type InstallationOptions,
@@ -31,14 +31,19 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-export type SceneOptions = InstallationOptions & { readonly hook?: boolean };
+export type SceneOptions = InstallationOptions & {
+  readonly hook?: boolean;
+  /** How the agents of nodes are started; default: as processes of the installation. */
+  readonly startNode?: (installation: Installation, node: LabNode) => Promise<void>;
+};
 
 /** Serve and both nodes run; the project is configured and nothing is deployed yet. */
 export const openScene = async (lab: Lab, options: SceneOptions): Promise<Scene> => {
   const installation = await install(lab, options);
   const project = options.name;
   await installation.startServe();
-  await Promise.all(lab.nodes.slice(0, 2).map(({ name }) => installation.startNode(name)));
+  const { startNode = ({ startNode: start }, { name }) => start(name) } = options;
+  await Promise.all(lab.nodes.slice(0, 2).map((node) => startNode(installation, node)));
   const secret = randomBytes(24).toString("hex");
   const hook = { url: installation.url, project, secret };
   const repository = await createRepository(
