@@ -52,21 +52,23 @@ export const extentMap = (fd: number): PhysicalExtent[] | null => {
     for (let i = 0; i < count; i += 1) {
       const at = HEADER_BYTES + i * EXTENT_BYTES;
       const flags = request.readUInt32LE(at + 40);
-      const offset = request.readBigUInt64LE(at);
-      const length = request.readBigUInt64LE(at + 16);
+      const offset = readNumber(at);
+      const physical = readNumber(at + 8);
+      const length = readNumber(at + 16);
       if ((flags & (NOT_COMPARABLE | FIEMAP_EXTENT_UNWRITTEN)) !== FIEMAP_EXTENT_UNWRITTEN) {
-        extents.push({
-          offset: Number(offset),
-          length: Number(length),
-          physical: request.readBigUInt64LE(at + 8),
-          isComparable: (flags & NOT_COMPARABLE) === 0 && (flags & FIEMAP_EXTENT_SHARED) !== 0,
-        });
+        const isKnown = (flags & NOT_COMPARABLE) === 0 && Number.isSafeInteger(physical + length);
+        const isComparable = isKnown && (flags & FIEMAP_EXTENT_SHARED) !== 0;
+        extents.push({ offset, length, physical, isComparable });
       }
       if ((flags & FIEMAP_EXTENT_LAST) !== 0) return extents;
-      start = offset + length;
+      start = BigInt(offset + length);
     }
   }
 };
+
+/** Exact up to 8 PiB. */
+const readNumber = (at: number): number =>
+  request.readUInt32LE(at) + request.readUInt32LE(at + 4) * 2 ** 32;
 
 export const punchHole = (fd: number, offset: number, length: number): void => {
   if (fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, length) === 0) return;

@@ -10,6 +10,7 @@ import { openStore, StoreConfig } from "../adapters/open-store.ts";
 import { type HydrateProgress, hydrate } from "../volume/hydrate/hydrate.ts";
 import { measureDirectory } from "../volume/measure.ts";
 import type { ObjectStore } from "../volume/object-store.ts";
+import { createCloneMaps } from "../volume/scan/clone-maps.ts";
 import { type Progress, writeSnapshot } from "../volume/write-snapshot.ts";
 import {
   encodeError,
@@ -21,6 +22,7 @@ import {
 
 giveMemoryBack();
 const opened = await openStore(StoreConfig.parse(workerData));
+const cloneMaps = createCloneMaps();
 const running = new Map<number, AbortController>();
 
 type Work = Exclude<WorkerRequest, { kind: "abort" }>;
@@ -35,7 +37,7 @@ const perform = (request: Work, store: ObjectStore, signal: AbortSignal) => {
       const onProgress = ({ bytes, storedBytes }: Progress) =>
         tell({ doneBytes: bytes, totalBytes: null, transferredBytes: storedBytes });
       const options = { ...request.options, store, fileSystem: linuxFileSystem, onProgress };
-      return writeSnapshot(options, signal);
+      return writeSnapshot({ ...options, cloneMaps }, signal);
     }
     case "hydrate": {
       const onProgress = ({ bytes, bytesTotal, fetchedBytes }: HydrateProgress) =>

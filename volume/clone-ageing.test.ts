@@ -2,6 +2,7 @@
  * The clone of a file stays while the file goes on, and where they differ is noted. Whatever the file
  * has been through, also what it was before once more, the next snapshot finds every change.
  */
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -14,6 +15,7 @@ import { propertyRuns } from "../test/trees/test-settings.ts";
 import { openVolumePair, PREFIX } from "../test/trees/volume-pair.ts";
 import { hydrate } from "./hydrate/hydrate.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { createCloneMaps } from "./scan/clone-maps.ts";
 import { writeSnapshot } from "./write-snapshot.ts";
 
 const PIECE_BYTES = 4_096;
@@ -29,13 +31,36 @@ const scattered: Writes = Array.from({ length: PIECES }, (_, n) => ({
   kind: "write",
 }));
 
-const anyRound = fc.record({ writes: anyWrites(FILE_BYTES), isLost: fc.boolean() });
+interface Round {
+  readonly writes: Writes;
+  /** The snapshot before this one comes to nothing. */
+  readonly isLost: boolean;
+  readonly isStill: boolean;
+  /** A tool has moved the clones' data meanwhile. */
+  readonly isMoved: boolean;
+}
+
+const anyRound: fc.Arbitrary<Round> = fc.record({
+  writes: anyWrites(FILE_BYTES),
+  isLost: fc.boolean(),
+  isStill: fc.constantFrom(true, true, false),
+  isMoved: fc.boolean(),
+});
+
+const DEFRAGMENT = { xfs: ["xfs_fsr"], btrfs: ["btrfs", "filesystem", "defragment", "-f"] };
+
+const moveClones = (kind: "xfs" | "btrfs", directory: string): void => {
+  const [program = "", ...options] = DEFRAGMENT[kind];
+  for (const name of readdirSync(directory)) {
+    execFileSync(program, [...options, join(directory, name)], { stdio: "ignore" });
+  }
+};
 
 onEachFileSystem((kind, root) => {
   test("a clone that is older than its file, here or after a hydrate, hides no change", {
     timeout: 120_000,
   }, async () => {
-    const check = async (rounds: readonly { writes: Writes; isLost: boolean }[]) => {
+    const check = async (rounds: readonly Round[]) => {
       const pair = openVolumePair(root());
       try {
         const file = join(pair.source, "file");
@@ -50,12 +75,13 @@ onEachFileSystem((kind, root) => {
           return writeSnapshot({ ...common, ...place, ...own, ...from }, signal);
         };
         let parent: string | null = null;
-        for (const [n, { writes, isLost }] of [first, ...rounds].entries()) {
+        const cloneMaps = createCloneMaps();
+        for (const [n, { writes, isLost, isStill, isMoved }] of [first, ...rounds].entries()) {
+          if (isMoved && kind !== "ext4") moveClones(kind, join(pair.scratch, "still", "clones"));
           applyWrites(file, writes);
-          const isStill = n > 0;
-          const lost = { store: losing(pair.store), parent, isStill };
+          const lost = { store: losing(pair.store), parent, isStill, cloneMaps };
           if (isLost) await expect(take("still", `lost-${n}`, lost)).rejects.toThrow("lost");
-          const still = await take("still", `${n}`, { parent, isStill });
+          const still = await take("still", `${n}`, { parent, isStill, cloneMaps });
           parent = still.snapshotId;
           expect(still.digest).toBe((await take("afresh", `${n}`, {})).digest);
           const there = { directory: pair.pathOf("there"), indexFile: pair.indexOf("there") };
@@ -82,6 +108,7 @@ onEachFileSystem((kind, root) => {
       numRuns: propertyRuns(4),
       examples: [
         [[small]],
+        [[rewritten, { ...rewritten, isStill: false }, rewritten]],
         [[{ ...small, writes: [SAVE, ...small.writes] }, reverted]],
         [
           [
@@ -124,13 +151,26 @@ onEachFileSystem((kind, root) => {
   });
 });
 
-type From = Pick<Parameters<typeof writeSnapshot>[0], "directory" | "store" | "parent" | "isStill">;
+type From = Pick<
+  Parameters<typeof writeSnapshot>[0],
+  "directory" | "store" | "parent" | "isStill" | "cloneMaps"
+>;
 
-const first = { writes: [], isLost: false };
+const quiet = { isLost: false, isStill: true, isMoved: false };
+const first = { ...quiet, writes: [], isStill: false };
 const SAVE = { offset: 0, bytes: 0, kind: "save" };
 const BRING_BACK = { offset: 0, bytes: 0, kind: "bring back" };
-const reverted = { writes: [BRING_BACK], isLost: false };
-const small = { writes: [{ offset: 5, bytes: 7, kind: "write" }], isLost: true };
+const reverted = { ...quiet, writes: [BRING_BACK] };
+const small = { ...quiet, writes: [{ offset: 5, bytes: 7, kind: "write" }], isLost: true };
+/** All of it is written anew, over whatever room the moved clones have left. */
+const rewritten = {
+  ...quiet,
+  writes: [
+    { offset: 0, bytes: 0, kind: "cut" },
+    { offset: 0, bytes: FILE_BYTES, kind: "write" },
+  ],
+  isMoved: true,
+};
 
 /** A store that keeps all but the snapshot itself. */
 const losing = (store: ObjectStore): ObjectStore => ({

@@ -77,7 +77,7 @@ export interface FileRange {
 export interface PhysicalExtent {
   readonly offset: number;
   readonly length: number;
-  readonly physical: bigint;
+  readonly physical: number;
   /** Written, at a known place, as it is, and shared: equal places mean equal data. */
   readonly isComparable: boolean;
 }

@@ -12,6 +12,7 @@ import { createIndex, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
 import { findPoorPacks, withoutPacks } from "./repack.ts";
+import { type CloneMaps, createCloneMaps } from "./scan/clone-maps.ts";
 import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
@@ -55,6 +56,8 @@ export interface WriteSnapshotOptions {
   readonly repack?: boolean | undefined;
   /** Nobody writes to the directory meanwhile: its files need not be frozen to be read. */
   readonly isStill?: boolean | undefined;
+  /** What this process knows of the clones of earlier snapshots; default: nothing. */
+  readonly cloneMaps?: CloneMaps | undefined;
   readonly fileSystem: FileSystem;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -98,6 +101,7 @@ export const writeSnapshot = async (
     frames,
     fileSystem,
     clones,
+    cloneMaps: options.cloneMaps ?? createCloneMaps(),
     isStill: options.isStill === true,
     trustedBeforeNs,
     links,

@@ -6,7 +6,7 @@ import type { SizeResult } from "./size-result.ts";
 import { startWriteLoad } from "./write-load.ts";
 
 const MIB = 2 ** 20;
-export const MOVES = 3;
+export const MOVES = 5;
 
 /** The middle one of the moves by its gap. */
 export const moveUnderLoad = async (

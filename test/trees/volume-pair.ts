@@ -1,6 +1,5 @@
 /** A volume and its copies in a scratch directory, over a store in memory: the setting of the engine's tests. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-
 import { join } from "node:path";
 import { linuxFileSystem } from "../../adapters/linux.ts";
 import { type HydrateResult, hydrate } from "../../volume/hydrate/hydrate.ts";
@@ -9,6 +8,7 @@ import {
   type MemoryObjectStore,
 } from "../../volume/memory-object-store.ts";
 import type { ObjectStore } from "../../volume/object-store.ts";
+import { createCloneMaps } from "../../volume/scan/clone-maps.ts";
 import type { DataKeys } from "../../volume/sealing.ts";
 import {
   type SnapshotSummary,
@@ -57,6 +57,7 @@ export const openVolumePair = (
   let taken = 0;
   let parent: string | null = null;
   const common = { store: over(store), prefix: PREFIX, fileSystem: linuxFileSystem };
+  const cloneMaps = createCloneMaps();
   const pathOf = (name: string): string => join(scratch, name, "data");
   const indexOf = (name: string): string => join(scratch, name, "index");
   return {
@@ -69,6 +70,7 @@ export const openVolumePair = (
       const summary = await writeSnapshot(
         {
           ...common,
+          cloneMaps,
           directory: source,
           indexFile: indexOf("source"),
           parentIndexFile: indexOf("source"),

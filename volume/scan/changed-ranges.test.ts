@@ -10,7 +10,7 @@ const toExtents = (model: Model): PhysicalExtent[] =>
   model.flatMap((place, offset) =>
     place === null
       ? []
-      : [{ offset, length: 1, physical: BigInt(Math.abs(place)), isComparable: place > 0 }],
+      : [{ offset, length: 1, physical: Math.abs(place), isComparable: place > 0 }],
   );
 
 /** Neighbours on the device become one extent, as a file system reports them. */
@@ -22,7 +22,7 @@ const joined = (extents: readonly PhysicalExtent[]): PhysicalExtent[] => {
       last !== undefined &&
       last.isComparable === extent.isComparable &&
       last.offset + last.length === extent.offset &&
-      last.physical + BigInt(last.length) === extent.physical;
+      last.physical + last.length === extent.physical;
     if (continues) result[result.length - 1] = { ...last, length: last.length + extent.length };
     else result.push(extent);
   }

@@ -71,6 +71,6 @@ const isSame = (old: PhysicalExtent | null, now: PhysicalExtent | null, at: numb
   return (
     old.isComparable &&
     now.isComparable &&
-    old.physical + BigInt(at - old.offset) === now.physical + BigInt(at - now.offset)
+    old.physical + (at - old.offset) === now.physical + (at - now.offset)
   );
 };

@@ -7,6 +7,7 @@ import type { FileSystem } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry } from "../index-cursor.ts";
 import type { FileIdentity, IndexedEntry } from "../local-index.ts";
+import type { CloneMaps } from "./clone-maps.ts";
 import type { Clones } from "./clones.ts";
 import { identityOf, sameIdentity } from "./file-identity.ts";
 import { readThrough } from "./read-through-clone.ts";
@@ -16,6 +17,7 @@ export interface Reading {
   readonly frames: FrameBuilder;
   readonly fileSystem: FileSystem;
   readonly clones: Clones;
+  readonly cloneMaps: CloneMaps;
   /** The files are not written to meanwhile. */
   readonly isStill: boolean;
   /** A file whose ctime or mtime is not older may have been written to unseen: not to be trusted. */

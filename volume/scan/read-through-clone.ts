@@ -38,6 +38,7 @@ export const readThrough = async (
   try {
     const size = Number(identityOf(clone.fd).size);
     const map = fileSystem.extentMap(clone.fd);
+    if (map !== null) reading.cloneMaps.note(clone, map);
     const changed = map === null ? null : compareWithOld(map, size, old, reading);
     const common = { size, frames, fileSystem, onRead };
     const isFaster = map !== null && isMostlyComparable(map);
@@ -92,13 +93,14 @@ const compareWithOld = (
   map: readonly PhysicalExtent[],
   size: number,
   old: FoundEntry | null,
-  { clones, fileSystem }: Reading,
+  { clones, cloneMaps, fileSystem, isStill }: Reading,
 ): readonly ChangedRange[] | null => {
   const clone = old?.clone ?? null;
   const fd = clone === null ? null : clones.open(clone.name);
   if (clone === null || fd === null) return null;
   try {
-    const before = fileSystem.extentMap(fd);
+    const noted = cloneMaps.take({ name: clone.name, fd });
+    const before = isStill && noted !== null ? noted : fileSystem.extentMap(fd);
     return before === null ? null : withStale(changedRanges(before, map, size), clone.stale);
   } finally {
     closeSync(fd);
