@@ -6,7 +6,7 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { sha256 } from "../volume/digest.ts";
 import { TerminalError } from "../volume/errors.ts";
-import { throughFd } from "../volume/scan/walk.ts";
+import { throughFd } from "../volume/scan/through-fd.ts";
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

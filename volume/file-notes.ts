@@ -3,8 +3,15 @@
  * block digests, the name of the clone and where that is stale, each if there is one.
  */
 import { type BlockDigests, decodeBlockDigests } from "./block-digests.ts";
+import type { Entry } from "./entry.ts";
+import {
+  encodeIdentity,
+  type FileIdentity,
+  IDENTITY_BYTES,
+  PackedIdentity,
+} from "./file-identity.ts";
 import type { FileRange } from "./file-system.ts";
-import type { FileIdentity, IndexedEntry } from "./local-index.ts";
+import type { FoundEntry, IndexedEntry, NotedClone, ReadSegment } from "./local-index.ts";
 
 type FileNotes = Omit<IndexedEntry, "entry">;
 
@@ -13,7 +20,6 @@ const HAS_BLOCKS = 2;
 const HAS_CLONE = 4;
 const HAS_STALE = 8;
 const RANGE_BYTES = 16;
-export const IDENTITY_BYTES = 40;
 
 /** In parts, because those of large files are large: together they are what `decodeFileNotes` takes. */
 export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer[] => {
@@ -34,42 +40,60 @@ export const encodeFileNotes = (entries: readonly FileNotes[]): Buffer[] => {
   return parts;
 };
 
-export const decodeFileNotes = (bytes: Buffer, count: number): FileNotes[] => {
+/** The segment's entries with what is noted of them, in their order. */
+export const decodeFileNotes = (
+  bytes: Buffer,
+  entries: readonly Entry[],
+  segment: ReadSegment,
+): FoundEntry[] => {
   let at = 0;
-  const take = (length: number): Buffer => {
+  const skip = (length: number): number => {
     at += length;
-    return bytes.subarray(at - length, at);
+    return at - length;
   };
-  const takeWithLength = (): Buffer => take(take(4).readUInt32LE());
-  return Array.from({ length: count }, (): FileNotes => {
-    const flags = take(1)[0] ?? 0;
-    const identity = (flags & HAS_IDENTITY) === 0 ? null : decodeIdentity(take(IDENTITY_BYTES));
-    const blocks: BlockDigests | null =
-      (flags & HAS_BLOCKS) === 0 ? null : decodeBlockDigests(takeWithLength());
-    if ((flags & HAS_CLONE) === 0) return { identity, blocks, clone: null };
+  const takeWithLength = (): Buffer => {
+    const length = bytes.readUInt32LE(skip(4));
+    const start = skip(length);
+    return bytes.subarray(start, at);
+  };
+  return entries.map((entry) => {
+    const flags = bytes[skip(1)] ?? 0;
+    const identity =
+      (flags & HAS_IDENTITY) === 0 ? null : new PackedIdentity(bytes, skip(IDENTITY_BYTES));
+    const blocks = (flags & HAS_BLOCKS) === 0 ? null : takeWithLength();
+    if ((flags & HAS_CLONE) === 0)
+      return new NotedEntry({ entry, segment, identity, clone: null }, blocks);
     const name = takeWithLength().toString();
     const stale = (flags & HAS_STALE) === 0 ? [] : decodeRanges(takeWithLength());
-    return { identity, blocks, clone: { name, stale } };
+    return new NotedEntry({ entry, segment, identity, clone: { name, stale } }, blocks);
   });
 };
 
-export const encodeIdentity = (identity: FileIdentity): Buffer => {
-  const bytes = Buffer.allocUnsafe(IDENTITY_BYTES);
-  bytes.writeBigUInt64LE(identity.dev, 0);
-  bytes.writeBigUInt64LE(identity.ino, 8);
-  bytes.writeBigUInt64LE(identity.size, 16);
-  bytes.writeBigInt64LE(identity.ctimeNs, 24);
-  bytes.writeBigInt64LE(identity.mtimeNs, 32);
-  return bytes;
-};
-
-export const decodeIdentity = (bytes: Buffer): FileIdentity => ({
-  dev: bytes.readBigUInt64LE(0),
-  ino: bytes.readBigUInt64LE(8),
-  size: bytes.readBigUInt64LE(16),
-  ctimeNs: bytes.readBigInt64LE(24),
-  mtimeNs: bytes.readBigInt64LE(32),
-});
+/** The digests of most files nobody looks at: they are decoded for those that somebody does. */
+class NotedEntry implements FoundEntry {
+  readonly entry: Entry;
+  readonly segment: ReadSegment;
+  readonly identity: FileIdentity | null;
+  readonly clone: NotedClone | null;
+  readonly #encoded: Buffer | null;
+  #blocks: BlockDigests | null = null;
+  constructor(
+    { entry, segment, identity, clone }: Omit<FoundEntry, "blocks">,
+    encoded: Buffer | null,
+  ) {
+    this.entry = entry;
+    this.segment = segment;
+    this.identity = identity;
+    this.clone = clone;
+    this.#encoded = encoded;
+  }
+  get blocks(): BlockDigests | null {
+    if (this.#blocks === null && this.#encoded !== null) {
+      this.#blocks = decodeBlockDigests(this.#encoded);
+    }
+    return this.#blocks;
+  }
+}
 
 const encodeRanges = (ranges: readonly FileRange[]): Buffer => {
   const bytes = Buffer.allocUnsafe(ranges.length * RANGE_BYTES);

@@ -1,10 +1,6 @@
 /** Walks the entries of an index in step with a sorted walk of the disk or of another tree. */
 import { comparePaths } from "./entry.ts";
-import type { IndexedEntry, IndexReader, ReadSegment } from "./local-index.ts";
-
-export interface FoundEntry extends IndexedEntry {
-  readonly segment: ReadSegment;
-}
+import type { FoundEntry, IndexReader, ReadSegment } from "./local-index.ts";
 
 export interface IndexCursor {
   /** The entry at the path, or null; entries before it are passed over for good. */
@@ -28,7 +24,7 @@ export const openCursor = (index: IndexReader | null): IndexCursor => {
   const segments = index?.segments() ?? null;
   let segment: ReadSegment | null = null;
   let at = 0;
-  const peek = (): IndexedEntry | null => {
+  const peek = (): FoundEntry | null => {
     while (segments !== null) {
       const entry = segment?.entries[at];
       if (entry !== undefined) return entry;
@@ -43,11 +39,11 @@ export const openCursor = (index: IndexReader | null): IndexCursor => {
     seek: (path) => {
       for (;;) {
         const entry = peek();
-        if (entry === null || segment === null) return null;
+        if (entry === null) return null;
         const order = comparePaths(entry.entry.path, path);
         if (order > 0) return null;
         at += 1;
-        if (order === 0) return { ...entry, segment };
+        if (order === 0) return entry;
       }
     },
     drain: () => {

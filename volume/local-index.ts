@@ -7,19 +7,11 @@ import { closeSync, fsync, openSync, readFileSync, readSync, renameSync } from "
 import { promisify } from "node:util";
 import type { BlockDigests } from "./block-digests.ts";
 import type { Entry } from "./entry.ts";
+import type { FileIdentity } from "./file-identity.ts";
 import { byteLengthOf, decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
 import type { FileRange } from "./file-system.ts";
 import { type SegmentJson, segmentFromJson, segmentToJson } from "./tree.ts";
 import { writeParts } from "./write-parts.ts";
-
-/** What tells that a file is the same file, untouched. Times in nanoseconds. */
-export interface FileIdentity {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly size: bigint;
-  readonly ctimeNs: bigint;
-  readonly mtimeNs: bigint;
-}
 
 /** A clone of a file as it was once, where the file system has clones. */
 export interface NotedClone {
@@ -56,7 +48,12 @@ export interface IndexedSegment {
 
 /** A segment read back, with the bytes it was read from: an untouched one is copied as it is. */
 export interface ReadSegment extends IndexedSegment {
+  readonly entries: readonly FoundEntry[];
   readonly record: Record;
+}
+
+export interface FoundEntry extends IndexedEntry {
+  readonly segment: ReadSegment;
 }
 
 /** Sizes by pack name. */
@@ -288,13 +285,8 @@ const parseSegment = (record: Record): ReadSegment => {
     readonly segment: SegmentJson;
   };
   const entries = segmentFromJson(segment, ref.name);
-  const notes = decodeFileNotes(record.notes, entries.length);
-  return {
-    ref,
-    record,
-    packs: segment.packs,
-    entries: entries.map((entry, i) => ({ entry, ...(notes[i] ?? UNKNOWN) })),
-  };
+  const found: FoundEntry[] = [];
+  const read: ReadSegment = { ref, record, packs: segment.packs, entries: found };
+  found.push(...decodeFileNotes(record.notes, entries, read));
+  return read;
 };
-
-const UNKNOWN = { identity: null, blocks: null, clone: null };

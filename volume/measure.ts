@@ -3,10 +3,10 @@
  * metadata are looked at, in step with the last snapshot's index, so it costs a walk and no more.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { sameIdentity } from "./file-identity.ts";
 import type { FileSystem } from "./file-system.ts";
 import { openCursor } from "./index-cursor.ts";
 import { openIndex } from "./local-index.ts";
-import { sameIdentity } from "./scan/file-identity.ts";
 import { walk } from "./scan/walk.ts";
 
 export interface MeasureRequest {
@@ -45,24 +45,26 @@ export const measureDirectory = async (
   const linked = new Set<string>();
   let entries = 0;
   try {
-    for (const { path, stat } of walk(directory, fileSystem)) {
-      entries += 1;
-      if (entries % ENTRIES_PER_TURN === 0) await nextTurn(undefined, { signal });
-      const known = cursor.seek(path);
-      if (stat.kind !== "file") continue;
-      changedAtMs = Math.max(changedAtMs ?? 0, Number(stat.mtimeNs / NS_PER_MS));
-      if (stat.nlink > 1) {
-        const inode = `${stat.dev}:${stat.ino}`;
-        if (linked.has(inode)) continue;
-        linked.add(inode);
+    for await (const items of walk(directory, fileSystem)) {
+      for (const { path, stat } of items) {
+        entries += 1;
+        if (entries % ENTRIES_PER_TURN === 0) await nextTurn(undefined, { signal });
+        const known = cursor.seek(path);
+        if (stat.kind !== "file") continue;
+        changedAtMs = Math.max(changedAtMs ?? 0, Number(stat.mtimeNs / NS_PER_MS));
+        if (stat.nlink > 1) {
+          const inode = `${stat.dev}:${stat.ino}`;
+          if (linked.has(inode)) continue;
+          linked.add(inode);
+        }
+        const bytes = Number(stat.size);
+        sum.files += 1;
+        sum.bytes += bytes;
+        const identity = known?.identity ?? null;
+        if (identity !== null && sameIdentity(identity, stat)) continue;
+        sum.dirtyFiles += 1;
+        sum.dirtyBytes += bytes;
       }
-      const bytes = Number(stat.size);
-      sum.files += 1;
-      sum.bytes += bytes;
-      const identity = known?.identity ?? null;
-      if (identity !== null && sameIdentity(identity, stat)) continue;
-      sum.dirtyFiles += 1;
-      sum.dirtyBytes += bytes;
     }
     return { ...sum, changedAtMs };
   } finally {

@@ -7,8 +7,7 @@
 import { type BlockDigests, blockBytesOf } from "./block-digests.ts";
 import { sha256Bytes } from "./digest.ts";
 import type { Extent } from "./entry.ts";
-import type { FoundEntry } from "./index-cursor.ts";
-import { openIndex, type PackSizes } from "./local-index.ts";
+import { type FoundEntry, openIndex, type PackSizes } from "./local-index.ts";
 
 /** Below this share of a pack in use its space is worth more than the move. */
 const LIVE_SHARE_MIN = 0.5;
@@ -75,7 +74,7 @@ export const withoutPacks = (
   const moved = old.entry.extents.filter(({ frame }) => packs.has(frame.pack));
   if (moved.length === 0) return old;
   const blocks = old.blocks === null ? null : forget(old.blocks, moved, old.entry.size);
-  return { ...old, identity: null, blocks, clone: null };
+  return { entry: old.entry, segment: old.segment, identity: null, blocks, clone: null };
 };
 
 const forget = (blocks: BlockDigests, moved: readonly Extent[], size: number): BlockDigests => {

@@ -3,9 +3,14 @@ import { createHash } from "node:crypto";
 import { describeEntry } from "./content-digest.ts";
 import { sha256 } from "./digest.ts";
 import type { FrameBuilder } from "./frame-builder.ts";
-import type { FoundEntry } from "./index-cursor.ts";
 import { objectKey, segmentName } from "./keys.ts";
-import type { IndexedEntry, IndexWriter, PackSizes, SegmentRef } from "./local-index.ts";
+import type {
+  FoundEntry,
+  IndexedEntry,
+  IndexWriter,
+  PackSizes,
+  SegmentRef,
+} from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { PackWriter } from "./pack-writer.ts";
 import { type DataKey, seal, segmentPlace } from "./sealing.ts";

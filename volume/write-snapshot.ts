@@ -6,9 +6,9 @@ import { closeSync, fstatSync, openSync, unlinkSync } from "node:fs";
 import type { Entry } from "./entry.ts";
 import type { FileSystem } from "./file-system.ts";
 import { openFrameBuilder } from "./frame-builder.ts";
-import { type FoundEntry, openCursor } from "./index-cursor.ts";
+import { openCursor } from "./index-cursor.ts";
 import { snapshotKey } from "./keys.ts";
-import { createIndex, openIndex } from "./local-index.ts";
+import { createIndex, type FoundEntry, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
 import { findPoorPacks, withoutPacks } from "./repack.ts";
@@ -109,17 +109,19 @@ export const writeSnapshot = async (
     onRead,
   };
   try {
-    for (const item of walk(options.directory, fileSystem)) {
-      signal.throwIfAborted();
-      const old: FoundEntry | null = withoutPacks(cursor.seek(item.path), poorPacks);
-      const read = await readEntry(item, old, reading);
-      endFile();
-      if (read === null) continue;
-      count(counts, read.indexed.entry, read.changedBytes);
-      segments.add(read.indexed, read.isUnchanged ? old : null, read.complete);
-      if (endsSegment(item.path, segments.size())) {
-        await segments.close();
-        report();
+    for await (const items of walk(options.directory, fileSystem)) {
+      for (const item of items) {
+        signal.throwIfAborted();
+        const old: FoundEntry | null = withoutPacks(cursor.seek(item.path), poorPacks);
+        const read = await readEntry(item, old, reading);
+        endFile();
+        if (read === null) continue;
+        count(counts, read.indexed.entry, read.changedBytes);
+        segments.add(read.indexed, read.isUnchanged ? old : null, read.complete);
+        if (endsSegment(item.path, segments.size())) {
+          await segments.close();
+          report();
+        }
       }
     }
     cursor.drain();

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { comparePaths, type DirectoryEntry } from "../entry.ts";
 import type { FileSystem } from "../file-system.ts";
-import { throughFd } from "../scan/walk.ts";
+import { throughFd } from "../scan/through-fd.ts";
 import { refuseEntry, splitPath } from "./budget.ts";
 import { applyXattrs } from "./metadata.ts";
 

@@ -15,11 +15,11 @@ import { type BlockDigests, blockBytesOf, createBlockDigests } from "../block-di
 import type { Extent, FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import { compareExtents } from "../extent-list.ts";
+import type { FileIdentity } from "../file-identity.ts";
+import { identityOf } from "../file-identity.ts";
 import type { FileRange, FileSystem } from "../file-system.ts";
-import type { FoundEntry } from "../index-cursor.ts";
-import type { FileIdentity, IndexedEntry, NotedClone } from "../local-index.ts";
+import type { FoundEntry, IndexedEntry, NotedClone } from "../local-index.ts";
 import { CLONE_BYTES_MIN, type Clones } from "../scan/clones.ts";
-import { identityOf } from "../scan/file-identity.ts";
 import { ageClone } from "../scan/stale-ranges.ts";
 import type { FrameUse } from "../threads/jobs.ts";
 import { createAt } from "./create-at.ts";

@@ -2,7 +2,7 @@
 import { linkSync, lstatSync, rmSync } from "node:fs";
 import type { HardlinkEntry } from "../entry.ts";
 import type { FileSystem } from "../file-system.ts";
-import { isGone } from "../scan/walk.ts";
+import { isGone } from "../scan/through-fd.ts";
 import { refuseEntry } from "./budget.ts";
 import { createAt } from "./create-at.ts";
 import type { Place } from "./directory-stack.ts";

@@ -4,7 +4,8 @@
  */
 import { blockBytesOf, createBlockDigests, DIGEST_BYTES } from "../block-digests.ts";
 import type { Extent, FileEntry, Frame } from "../entry.ts";
-import type { FileIdentity, IndexedEntry } from "../local-index.ts";
+import type { FileIdentity } from "../file-identity.ts";
+import type { IndexedEntry } from "../local-index.ts";
 import { CLONE_BYTES_MIN } from "../scan/clones.ts";
 import type { Place } from "./directory-stack.ts";
 

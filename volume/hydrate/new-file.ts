@@ -15,10 +15,9 @@ import {
 import { blockBytesOf, blockDigestsOf, createBlockDigests } from "../block-digests.ts";
 import type { FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
+import { type FileIdentity, identityOf } from "../file-identity.ts";
 import type { FileSystem } from "../file-system.ts";
-import type { FileIdentity } from "../local-index.ts";
-import { identityOf } from "../scan/file-identity.ts";
-import { throughFd } from "../scan/walk.ts";
+import { throughFd } from "../scan/through-fd.ts";
 import { createAt } from "./create-at.ts";
 import { applyXattrs } from "./metadata.ts";
 

@@ -1,6 +1,6 @@
 /** Reaches an object below a root component by component, so that no link can lead out of it. */
 import { closeSync, constants, openSync } from "node:fs";
-import { throughFd } from "../scan/walk.ts";
+import { throughFd } from "../scan/through-fd.ts";
 import { splitPath } from "./budget.ts";
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;

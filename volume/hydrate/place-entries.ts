@@ -5,11 +5,11 @@
 import { chmodSync, lchownSync, lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { describeEntry } from "../content-digest.ts";
 import type { Entry, FifoEntry, FileEntry, SymlinkEntry } from "../entry.ts";
+import { sameIdentity } from "../file-identity.ts";
 import type { FileSystem } from "../file-system.ts";
-import type { FoundEntry, IndexCursor } from "../index-cursor.ts";
-import type { IndexedEntry } from "../local-index.ts";
+import type { IndexCursor } from "../index-cursor.ts";
+import type { FoundEntry, IndexedEntry } from "../local-index.ts";
 import type { Clones } from "../scan/clones.ts";
-import { sameIdentity } from "../scan/file-identity.ts";
 import { refuseEntry } from "./budget.ts";
 import { createAt } from "./create-at.ts";
 import { openDirectoryStack, type Place } from "./directory-stack.ts";
@@ -125,7 +125,8 @@ const keepUntouched = (
   if (old.entry.digest !== entry.digest) return null;
   const isIt = sameIdentity(old.identity, fileSystem.statAt(directoryFd, name));
   if (!isIt) return null;
-  if (old.entry !== entry && describeEntry(old.entry) !== describeEntry(entry)) return null;
+  if (old.entry === entry) return old;
+  if (describeEntry(old.entry) !== describeEntry(entry)) return null;
   return { entry, identity: old.identity, blocks: old.blocks, clone: old.clone };
 };
 

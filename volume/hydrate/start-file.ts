@@ -2,10 +2,9 @@
 import { closeSync, constants, copyFileSync, lstatSync, openSync, rmSync } from "node:fs";
 import { type BlockDigests, blockBytesOf } from "../block-digests.ts";
 import type { Extent } from "../entry.ts";
-import type { FoundEntry } from "../index-cursor.ts";
-import type { NotedClone } from "../local-index.ts";
-import { identityOf, sameIdentity } from "../scan/file-identity.ts";
-import { isGone } from "../scan/walk.ts";
+import { identityOf, sameIdentity } from "../file-identity.ts";
+import type { FoundEntry, NotedClone } from "../local-index.ts";
+import { isGone } from "../scan/through-fd.ts";
 import { withParentOf } from "./open-below.ts";
 
 export interface Start {

@@ -1,7 +1,7 @@
 /** Has the frames of one fetched range verified, unpacked and written by a thread. */
 import { DIGEST_BYTES } from "../block-digests.ts";
 import type { Extent, Frame } from "../entry.ts";
-import { decodeIdentity, IDENTITY_BYTES } from "../file-notes.ts";
+import { IDENTITY_BYTES, PackedIdentity } from "../file-identity.ts";
 import type { FileSystem } from "../file-system.ts";
 import { sharedThreads } from "../threads/thread-pool.ts";
 import type { FrameRange, FrameSource } from "./fetch-frames.ts";
@@ -64,7 +64,7 @@ export const writeRange = async (
       noteWritten(use, takeBlocks(Math.ceil(length / blockBytes) * DIGEST_BYTES));
     }
     for (const task of newFiles) {
-      task.identity = decodeIdentity(takeIdentity(IDENTITY_BYTES));
+      task.identity = new PackedIdentity(takeIdentity(IDENTITY_BYTES), 0);
       task.digests = takeBlocks(digestBytesOf(task));
       task.release();
       noteMade(task);

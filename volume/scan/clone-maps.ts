@@ -3,8 +3,8 @@
  * for each extent whether it is shared, 2.5 µs each on XFS, and a database's file has tens of thousands:
  * of two maps one is then known when the gap begins.
  */
+import { identityOf } from "../file-identity.ts";
 import type { PhysicalExtent } from "../file-system.ts";
-import { identityOf } from "./file-identity.ts";
 
 export interface OpenClone {
   readonly name: string;

@@ -3,15 +3,15 @@ import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { describeEntry } from "../content-digest.ts";
 import type { Entry, FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
+import { type FileIdentity, identityOf, sameIdentity } from "../file-identity.ts";
 import type { FileSystem } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
-import type { FoundEntry } from "../index-cursor.ts";
-import type { FileIdentity, IndexedEntry } from "../local-index.ts";
+import type { FoundEntry, IndexedEntry } from "../local-index.ts";
 import type { CloneMaps } from "./clone-maps.ts";
 import type { Clones } from "./clones.ts";
-import { identityOf, sameIdentity } from "./file-identity.ts";
 import { readThrough } from "./read-through-clone.ts";
-import { type Found, isGone, throughFd } from "./walk.ts";
+import { isGone, throughFd } from "./through-fd.ts";
+import type { Found } from "./walk.ts";
 
 export interface Reading {
   readonly frames: FrameBuilder;

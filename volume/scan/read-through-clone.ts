@@ -4,12 +4,11 @@
  * read again from the clone.
  */
 import { closeSync } from "node:fs";
+import { identityOf } from "../file-identity.ts";
 import type { PhysicalExtent } from "../file-system.ts";
-import type { FoundEntry } from "../index-cursor.ts";
-import type { NotedClone } from "../local-index.ts";
+import type { FoundEntry, NotedClone } from "../local-index.ts";
 import { type ChangedRange, changedRanges } from "./changed-ranges.ts";
 import { CLONE_BYTES_MIN } from "./clones.ts";
-import { identityOf } from "./file-identity.ts";
 import type { Reading } from "./read-entry.ts";
 import { type KnownFile, type ReadFile, readFile } from "./read-file.ts";
 import { ageClone, withStale } from "./stale-ranges.ts";

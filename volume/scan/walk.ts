@@ -2,8 +2,10 @@
  * Walks a directory in tree order by descriptors: a directory is opened once, never followed if it
  * is a link, and its children are reached through it, so that nobody can swap it for another.
  */
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSync } from "node:fs";
-import type { FileKind, FileStat, FileSystem } from "../file-system.ts";
+import { constants, openSync } from "node:fs";
+import type { FileStat, FileSystem } from "../file-system.ts";
+import { type Listing, type Looked, openListing } from "./listing.ts";
+import { throughFd, unlessGone } from "./through-fd.ts";
 
 export interface Found {
   /** Relative to the root; empty: the root. */
@@ -15,78 +17,86 @@ export interface Found {
 }
 
 const SLASH = Buffer.from("/");
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** What vanished or changed its kind between listing and opening; the final pass is quiet. */
-const GONE = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
-
-export const isGone = (error: unknown): boolean =>
-  GONE.has((error as NodeJS.ErrnoException).code ?? "");
-
-export const throughFd = (fd: number, name?: Buffer): Buffer =>
-  name === undefined
-    ? Buffer.from(`/proc/self/fd/${fd}/.`)
-    : Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]);
-
 const DOT = Buffer.from(".");
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** So many of a directory's next subdirectories are open, and being looked at. */
+const DIRECTORIES_AHEAD = 2;
 
-type StatSource = Pick<FileSystem, "statAt">;
-
-/** For callers without the system calls of the port: the same, some times slower. */
-const nodeStats: StatSource = {
-  statAt: (directoryFd, name) => {
-    const stat = lstatSync(throughFd(directoryFd, name), { bigint: true });
-    const { dev, ino, size, ctimeNs, mtimeNs } = stat;
-    const mode = Number(stat.mode & PERMISSIONS);
-    const owner = { uid: Number(stat.uid), gid: Number(stat.gid), nlink: Number(stat.nlink) };
-    return { kind: kindOf(stat), mode, ...owner, dev, ino, size, ctimeNs, mtimeNs };
-  },
-};
-
-const PERMISSIONS = 0o7777n;
-
-const kindOf = (stat: BigIntStats): FileKind => {
-  if (stat.isFile()) return "file";
-  if (stat.isDirectory()) return "directory";
-  if (stat.isSymbolicLink()) return "symlink";
-  if (stat.isFIFO()) return "fifo";
-  if (stat.isSocket()) return "socket";
-  return stat.isBlockDevice() ? "block-device" : "character-device";
-};
-
-/** The root first, then everything below it, each directory before its children. */
-export function* walk(root: string, fileSystem: StatSource = nodeStats): Generator<Found> {
-  const fd = openSync(root, DIRECTORY);
+/** The root first, then everything below it, each directory before its children; some at a time. */
+export async function* walk(
+  root: string,
+  fileSystem: FileSystem,
+): AsyncGenerator<readonly Found[]> {
+  const listing = openListing(openSync(root, DIRECTORY), fileSystem);
+  const { fd } = listing;
   try {
-    yield { path: Buffer.alloc(0), directoryFd: fd, name: DOT, stat: fileSystem.statAt(fd, DOT) };
-    yield* walkChildren(fd, Buffer.alloc(0), fileSystem);
+    const stat = fileSystem.statAt(fd, DOT);
+    yield [{ path: Buffer.alloc(0), directoryFd: fd, name: DOT, stat }];
+    yield* walkChildren(listing, Buffer.alloc(0), fileSystem);
   } finally {
-    closeSync(fd);
+    await listing.close();
   }
 }
 
-function* walkChildren(fd: number, parent: Buffer, fileSystem: StatSource): Generator<Found> {
-  const names = readdirSync(throughFd(fd), { encoding: "buffer" }).sort(Buffer.compare);
-  for (const name of names) {
-    const stat = attempt(() => fileSystem.statAt(fd, name));
-    if (stat === null) continue;
-    const path = parent.length === 0 ? name : Buffer.concat([parent, SLASH, name]);
-    yield { path, directoryFd: fd, name, stat };
-    if (stat.kind !== "directory") continue;
-    const child = attempt(() => openSync(throughFd(fd, name), DIRECTORY));
-    if (child === null) continue;
+async function* walkChildren(
+  listing: Listing,
+  parent: Buffer,
+  fileSystem: FileSystem,
+): AsyncGenerator<readonly Found[]> {
+  const { fd } = listing;
+  for (;;) {
+    const group = await listing.next();
+    if (group === null) return;
+    const children = openAhead(fd, group, fileSystem);
+    let found: Found[] = [];
     try {
-      yield* walkChildren(child, path, fileSystem);
+      for (const { name, stat } of group) {
+        const path = parent.length === 0 ? name : Buffer.concat([parent, SLASH, name]);
+        found.push({ path, directoryFd: fd, name, stat });
+        if (stat.kind !== "directory") continue;
+        yield found;
+        found = [];
+        const child = children.next();
+        if (child !== null) yield* walkBelow(child, path, fileSystem);
+      }
+      if (found.length > 0) yield found;
     } finally {
-      closeSync(child);
+      await children.close();
     }
   }
 }
 
-const attempt = <T>(call: () => T): T | null => {
+async function* walkBelow(
+  listing: Listing,
+  path: Buffer,
+  fileSystem: FileSystem,
+): AsyncGenerator<readonly Found[]> {
   try {
-    return call();
-  } catch (error) {
-    if (isGone(error)) return null;
-    throw error;
+    yield* walkChildren(listing, path, fileSystem);
+  } finally {
+    await listing.close();
   }
+}
+
+/** The subdirectories of a group, one after another, some ahead; null: it is gone, or no directory. */
+const openAhead = (fd: number, group: readonly Looked[], fileSystem: FileSystem) => {
+  const names = group.flatMap(({ name, stat }) => (stat.kind === "directory" ? [name] : []));
+  const ahead: (Listing | null)[] = [];
+  let opened = 0;
+  const open = (name: Buffer): Listing | null => {
+    const child = unlessGone(() => openSync(throughFd(fd, name), DIRECTORY));
+    return child === null ? null : openListing(child, fileSystem);
+  };
+  return {
+    next: (): Listing | null => {
+      for (const name of names.slice(opened, opened + 1 + DIRECTORIES_AHEAD - ahead.length)) {
+        ahead.push(open(name));
+        opened += 1;
+      }
+      return ahead.shift() ?? null;
+    },
+    close: async (): Promise<void> => {
+      for (const listing of ahead) await listing?.close();
+    },
+  };
 };

@@ -6,10 +6,12 @@ import assert from "node:assert/strict";
 import { blockDigestsOf } from "../block-digests.ts";
 import { contentMd5, sha256 } from "../digest.ts";
 import type { Frame } from "../entry.ts";
-import { encodeIdentity } from "../file-notes.ts";
+import { encodeIdentity } from "../file-identity.ts";
 import type { FileSystem } from "../file-system.ts";
 import { decodeFrame, type Encoding, encodeFrame } from "../frame.ts";
 import { type NewFile, writeAll, writeNewFile } from "../hydrate/new-file.ts";
+import { packStats, unpackNames } from "../scan/packed-stats.ts";
+import { statNames } from "../scan/stat-names.ts";
 import type { DataKeys } from "../sealing.ts";
 
 /** A run of a frame's raw bytes whose blocks are to be hashed. */
@@ -76,7 +78,14 @@ export interface FilledFiles {
   readonly identities: Uint8Array;
 }
 
-export type Job = EncodeFrameJob | DigestBlocksJob | DigestPackJob | FillFilesJob;
+export interface StatNamesJob {
+  readonly kind: "stat-names";
+  readonly directoryFd: number;
+  /** As `packNames` gives them. */
+  readonly names: Uint8Array;
+}
+
+export type Job = EncodeFrameJob | DigestBlocksJob | DigestPackJob | FillFilesJob | StatNamesJob;
 
 /** What each kind of job gives. Digests of blocks: 32 bytes each, zeros for a block of zeros. */
 export interface JobResults {
@@ -85,6 +94,8 @@ export interface JobResults {
   /** The value of a Content-MD5 header. */
   readonly "digest-pack": string;
   readonly "fill-files": FilledFiles;
+  /** As `packStats` gives them. */
+  readonly "stat-names": Uint8Array;
 }
 
 /** Throws what the work throws: TerminalError for damaged frames, system errors as they come. */
@@ -107,6 +118,9 @@ const perform = (job: Job, fileSystem: FileSystem | null): JobResults[Job["kind"
     case "fill-files":
       assert(fileSystem !== null, "files are filled with the system calls of a file system");
       return fillFiles(job, fileSystem);
+    case "stat-names":
+      assert(fileSystem !== null, "names are looked at with the system calls of a file system");
+      return packStats(statNames(job.directoryFd, unpackNames(job.names), fileSystem));
   }
 };
 
