@@ -16,6 +16,11 @@ export const EngineRequest = z.strictObject({
   directory: z.string(),
   indexFile: z.string(),
   answerFile: z.string(),
+  /** Before the snapshot, and not timed: a round of a deploy, and the rows that are rewritten after it. */
+  lastRound: z
+    .object({ database: z.string(), rows: z.int(), changes: z.int(), seed: z.int() })
+    .nullable()
+    .default(null),
 });
 export type EngineRequest = z.infer<typeof EngineRequest>;
 

@@ -18,6 +18,7 @@ const CHILD = fileURLToPath(new URL("engine-child.ts", import.meta.url));
 const AS_IN_THE_AGENT = ["--max-semi-space-size=4"];
 
 export type EngineRun = Pick<EngineRequest, "operation" | "prefix" | "snapshotId" | "parent"> & {
+  readonly lastRound?: EngineRequest["lastRound"];
   /** Holds `data` and `index`. */
   readonly copy: string;
 };
@@ -30,6 +31,7 @@ export const runEngine = async (
   mkdirSync(copy, { recursive: true });
   const answerFile = join(scratch, "answer.json");
   const request: EngineRequest = {
+    lastRound: null,
     ...run,
     s3: { ...s3, endpoints: [...s3.endpoints] },
     directory: join(copy, "data"),

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Row } from "./bench.ts";
 import { changedFileBytes } from "./changed-file-bytes.ts";
 import type { EngineBench } from "./engine-bench.ts";
+import type { EngineRequest } from "./engine-request.ts";
 import {
   copyTree,
   listedBytes,
@@ -19,7 +20,7 @@ import {
   syncDisk,
 } from "./engine-tools.ts";
 import { type FileSystemKind, mountFileSystem } from "./loop-mount.ts";
-import { makeDatabase, makeFiles, updateRows } from "./make-volume.ts";
+import { makeDatabase, makeFiles } from "./make-volume.ts";
 import { openRowTable, type Round, type RowTable } from "./row-table.ts";
 
 const GIB = 2 ** 30;
@@ -70,10 +71,11 @@ const snapshot = (
   snapshotId: string,
   parent: string | null,
   signal: AbortSignal,
+  lastRound: EngineRequest["lastRound"] = null,
 ) =>
   runEngine(
     bench,
-    { operation: "snapshot", prefix, snapshotId, parent, copy: at("source") },
+    { operation: "snapshot", prefix, snapshotId, parent, copy: at("source"), lastRound },
     signal,
   );
 
@@ -196,14 +198,14 @@ const benchDelta = async (scene: Scene, signal: AbortSignal): Promise<void> => {
   let parent = `same-${UNCHANGED_ROUNDS - 1}`;
   cpSync(at("source/data"), at("rsync"), { recursive: true, preserveTimestamps: true });
   for (const round of rounds(DELTA_ROUNDS)) {
-    updateRows(at("source/data/app.db"), rowCount, changes, 3 + round);
-    syncDisk(at("."));
-    const changed = changedFileBytes(at("rsync/app.db"), at("source/data/app.db"));
+    const database = at("source/data/app.db");
+    const lastRound = { database, rows: rowCount, changes, seed: 3 + 2 * round };
+    const delta = await snapshot(scene, `delta-${round}`, parent, signal, lastRound);
+    parent = `delta-${round}`;
+    const changed = changedFileBytes(at("rsync/app.db"), database);
     const before = await listedBytes(bench, `${prefix}-restic-${name}`, signal);
     const resticMs = await theirs.backup(at("source/data"), signal);
     const added = (await listedBytes(bench, `${prefix}-restic-${name}`, signal)) - before;
-    const delta = await snapshot(scene, `delta-${round}`, parent, signal);
-    parent = `delta-${round}`;
     found["time"]?.push({ ours: delta.wallMs, theirs: resticMs });
     found["bytes"]?.push({ ours: delta.storedBytes, theirs: added });
     found["ideal"]?.push({ ours: delta.storedBytes, theirs: changed });

@@ -4,7 +4,7 @@ import { describeEntry } from "../content-digest.ts";
 import type { Entry, FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import { type FileIdentity, identityOf, sameIdentity } from "../file-identity.ts";
-import type { FileSystem } from "../file-system.ts";
+import type { FileSystem, FileTarget } from "../file-system.ts";
 import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry, IndexedEntry } from "../local-index.ts";
 import type { CloneMaps } from "./clone-maps.ts";
@@ -90,9 +90,10 @@ const reuse = ({ stat }: Found, old: FoundEntry | null, isSameKind: boolean): Re
     ? { indexed: old, isUnchanged: true, changedBytes: 0, complete: null }
     : null;
 
-const common = (found: Found, { fileSystem }: Reading) => {
+/** `target`: where the object is open already, for that is a third of the way by its path. */
+const common = (found: Found, { fileSystem }: Reading, target: FileTarget = atOf(found)) => {
   const { mode, uid, gid, mtimeNs } = found.stat;
-  return { path: found.path, mode, uid, gid, mtimeNs, xattrs: fileSystem.listXattrs(atOf(found)) };
+  return { path: found.path, mode, uid, gid, mtimeNs, xattrs: fileSystem.listXattrs(target) };
 };
 
 /** An entry that is compared as a whole; the old object is kept where nothing differs. */
@@ -149,7 +150,7 @@ const readContent = async (
     const { read, clone } = await readThrough(fd, before.size, old, reading);
     const { size, extents, blocks, changedBytes } = read;
     const entry: PendingFile = {
-      ...common(found, reading),
+      ...common(found, reading, fd),
       type: "file",
       size,
       digest: "",
