@@ -48,7 +48,7 @@ export const gapBench: Bench = {
       try {
         await scene.deploy(0);
         for (const mib of sizes.map(Number)) {
-          const moved = await moveUnderLoad(scene, mib, signal);
+          const moved = await moveUnderLoad(scene, { mib, log }, signal);
           const repository = `${name}-restic-${mib}`;
           const peers = await movePeers(scene, restic(repository), signal);
           await removeObjects({ s3 }, repository, signal);

@@ -11,7 +11,7 @@ export const MOVES = 5;
 /** The middle one of the moves by its gap. */
 export const moveUnderLoad = async (
   scene: GapScene,
-  mib: number,
+  { mib, log }: { readonly mib: number; readonly log: (line: string) => void },
   signal: AbortSignal,
 ): Promise<Omit<SizeResult, "application" | "mib" | "peers">> => {
   const { clients } = scene;
@@ -38,6 +38,7 @@ export const moveUnderLoad = async (
       bytes: volume?.sealed?.bytes ?? 0,
       movedBytes: (volume?.sealed?.storedBytes ?? 0) + (volume?.hydrated?.fetchedBytes ?? 0),
     });
+    log(`${mib} MiB, move ${i + 1}: ${JSON.stringify(moves.at(-1))}`);
   }
   const acknowledged = await load.stop();
   const there = new Set(await clients.noted(place));

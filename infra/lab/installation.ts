@@ -103,6 +103,11 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     child.kill(signal);
     await exited;
   };
+  // One that is left behind takes the messages of whoever uses the lab's queues next.
+  const killAll = (): void => {
+    for (const child of processes.values()) child.kill("SIGKILL");
+  };
+  process.once("exit", killAll);
   const spoken = (child: ChildProcess, word: string): Promise<void> => awaitWord(child, word);
   return {
     directory,
@@ -140,6 +145,7 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     },
     close: async () => {
       await Promise.all([...processes.keys()].map((name) => stop(name)));
+      process.off("exit", killAll);
       await queue?.stop();
     },
   };

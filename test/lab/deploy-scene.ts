@@ -40,6 +40,19 @@ export type SceneOptions = InstallationOptions & {
 /** Serve and both nodes run; the project is configured and nothing is deployed yet. */
 export const openScene = async (lab: Lab, options: SceneOptions): Promise<Scene> => {
   const installation = await install(lab, options);
+  try {
+    return await openSceneOf(lab, installation, options);
+  } catch (error) {
+    await installation.close();
+    throw error;
+  }
+};
+
+const openSceneOf = async (
+  lab: Lab,
+  installation: Installation,
+  options: SceneOptions,
+): Promise<Scene> => {
   const project = options.name;
   await installation.startServe();
   const { startNode = ({ startNode: start }, { name }) => start(name) } = options;
