@@ -81,40 +81,14 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
     ...options.environment,
   };
   let edgeCount = 0;
-  const processes = new Map<string, ChildProcess>();
-  const logFile = (name: string) => join(directory, `${name}.log`);
-  const start = (name: string, argv: readonly string[], extra: Record<string, string>) => {
-    const [program = process.execPath, ...rest] = argv;
-    const child = spawn(program, rest, {
-      env: { PATH: process.env["PATH"], HOME: directory, ...environment, ...extra },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const log = createWriteStream(logFile(name), { flags: "a" });
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    processes.set(name, child);
-    return child;
-  };
-  const stop = async (name: string, signal: NodeJS.Signals = "SIGTERM"): Promise<void> => {
-    const child = processes.get(name);
-    processes.delete(name);
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill(signal);
-    await exited;
-  };
-  // One that is left behind takes the messages of whoever uses the lab's queues next.
-  const killAll = (): void => {
-    for (const child of processes.values()) child.kill("SIGKILL");
-  };
-  process.once("exit", killAll);
+  const { start, stop, stopAll, pid, logFile } = openProcesses(directory, environment);
   const spoken = (child: ChildProcess, word: string): Promise<void> => awaitWord(child, word);
   return {
     directory,
     url,
     environment,
     logFile,
-    pid: (name) => processes.get(name)?.pid ?? 0,
+    pid,
     stop,
     cli: (...argv) =>
       runCli(argv, { PATH: process.env["PATH"] ?? "", HOME: directory, ...environment }),
@@ -144,9 +118,48 @@ export const install = async (lab: Lab, options: InstallationOptions): Promise<I
       return edge.address;
     },
     close: async () => {
+      await stopAll();
+      await queue?.stop();
+    },
+  };
+};
+
+/** Processes by name, each with its log in the directory. */
+const openProcesses = (directory: string, environment: Readonly<Record<string, string>>) => {
+  const processes = new Map<string, ChildProcess>();
+  const logFile = (name: string) => join(directory, `${name}.log`);
+  const stop = async (name: string, signal: NodeJS.Signals = "SIGTERM"): Promise<void> => {
+    const child = processes.get(name);
+    processes.delete(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  };
+  // One that is left behind takes the messages of whoever uses the lab's queues next.
+  const killAll = (): void => {
+    for (const child of processes.values()) child.kill("SIGKILL");
+  };
+  process.once("exit", killAll);
+  return {
+    logFile,
+    stop,
+    pid: (name: string) => processes.get(name)?.pid ?? 0,
+    start: (name: string, argv: readonly string[], extra: Readonly<Record<string, string>>) => {
+      const [program = process.execPath, ...rest] = argv;
+      const child = spawn(program, rest, {
+        env: { PATH: process.env["PATH"], HOME: directory, ...environment, ...extra },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const log = createWriteStream(logFile(name), { flags: "a" });
+      child.stdout.pipe(log, { end: false });
+      child.stderr.pipe(log, { end: false });
+      processes.set(name, child);
+      return child;
+    },
+    stopAll: async () => {
       await Promise.all([...processes.keys()].map((name) => stop(name)));
       process.off("exit", killAll);
-      await queue?.stop();
     },
   };
 };
