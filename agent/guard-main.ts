@@ -1,5 +1,4 @@
 /** The guard that the agent starts, and that outlives it: `node guard-main.ts ROOT`. */
-
 import { runGuard } from "./guard.ts";
 import { announceGuard, openGuardPorts, takeGuardLock } from "./guard-process.ts";
 

@@ -3,8 +3,7 @@
  * is nothing left to watch; a service manager's (`bagage guard`) stays.
  */
 import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
-import type { Clock } from "../adapters/clock.ts";
-import { systemClock } from "../adapters/clock.ts";
+import { type Clock, systemClock } from "../adapters/clock.ts";
 import { endContainers } from "../adapters/end-containers.ts";
 import { acquireFileLock, type FileLock } from "../adapters/file-lock.ts";
 import {

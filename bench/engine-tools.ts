@@ -1,5 +1,4 @@
 /** The contestants: the engine in a child process, restic, rsync over loopback, and the bare store. */
-
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
