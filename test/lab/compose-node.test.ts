@@ -8,17 +8,23 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod";
 import { buildImage } from "../../infra/image/build-image.ts";
 import { runCommand } from "../../infra/lab/command.ts";
 import type { Lab, LabNode } from "../../infra/lab/connect-lab.ts";
 import { COMPOSE_PACKAGES, ensureDebianPackages } from "../../infra/lab/debian-packages.ts";
 import type { Installation } from "../../infra/lab/installation.ts";
 import { attachOrStartLab, FULL_LAB } from "../../infra/lab/lab.ts";
+import { waitUntil } from "../../infra/lab/wait-until.ts";
 import { addNote, appFile, openScene, readNotes, type Scene } from "./deploy-scene.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PORT = 8131;
 const IMAGE = "bagage";
+const START_TIMEOUT_MS = 60_000;
+/** A loaded machine takes seconds for a command of Compose; the lease must outlast one. */
+const LEASE_S = 15;
+const Nodes = z.array(z.object({ node: z.string() }));
 const signal = AbortSignal.timeout(900_000);
 let lab: Lab;
 let x: LabNode;
@@ -56,7 +62,7 @@ const compose = (
     BAGAGE_NODE: node.name,
     BAGAGE_NODE_ROOT: join(node.directory, "composed"),
     BAGAGE_DOCKER_SOCKET: node.dockerSocket,
-    BAGAGE_LEASE_S: "8",
+    BAGAGE_LEASE_S: String(LEASE_S),
   };
   const files = ["-f", "infra/compose.yml", "--project-directory", "."];
   return runCommand(["docker-compose", ...files, ...argv], { cwd: ROOT, env }, signal);
@@ -99,6 +105,15 @@ beforeAll(async () => {
     startNode: async (installation, node) => {
       layKeys(installation);
       await compose(installation, node, "up", "-d", "node");
+      await waitUntil(
+        async () => {
+          const { stdout } = await installation.cli("nodes", "--json");
+          const known = Nodes.parse(JSON.parse(stdout));
+          return known.some((one) => one.node === node.name) ? true : undefined;
+        },
+        { what: `a sign of life of ${node.name}`, timeoutMs: START_TIMEOUT_MS },
+        signal,
+      );
     },
   });
 }, 600_000);
