@@ -4,7 +4,6 @@
  */
 import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
 import { type Clock, systemClock } from "../adapters/clock.ts";
-import { endContainers } from "../adapters/end-containers.ts";
 import { acquireFileLock, type FileLock } from "../adapters/file-lock.ts";
 import {
   guardLockPath,
@@ -14,9 +13,8 @@ import {
 } from "../adapters/guard-file.ts";
 import { identifyProcess, systemProcesses } from "../adapters/process-identity.ts";
 import { TerminalError } from "../volume/errors.ts";
-import { type GuardPorts, runGuard } from "./guard.ts";
-
-const LOOK_EVERY_MS = 500;
+import { endAlive, type GuardPorts, LOOK_EVERY_MS, runGuard } from "./guard.ts";
+import { ignoreAbort } from "./ignore-abort.ts";
 
 export const openGuardPorts = (root: string, say: GuardPorts["say"]): GuardPorts => ({
   root,
@@ -80,9 +78,7 @@ const waitForLock = async (
 };
 
 const sleepUnlessAborted = (clock: Pick<Clock, "sleep">, signal: AbortSignal): Promise<void> =>
-  clock.sleep(LOOK_EVERY_MS, signal).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
+  clock.sleep(LOOK_EVERY_MS, signal).catch(ignoreAbort(signal));
 
 /** A stopping process takes no signal any more: the containers' own grace bounds this. */
 const endWatched = async (ports: GuardPorts): Promise<void> => {
@@ -90,9 +86,6 @@ const endWatched = async (ports: GuardPorts): Promise<void> => {
   for (;;) {
     const orders = await readGuardOrders(ports.root);
     if (orders === null || orders.bootId !== ports.bootId) return;
-    const alive = orders.containers.filter(({ init }) => ports.processes.isAlive(init));
-    if (alive.length === 0) return;
-    ports.say("guard.leaves", { containers: alive.map(({ name }) => name) });
-    await endContainers(alive, ports, signal);
+    if (!(await endAlive(ports, orders, "guard.leaves", signal))) return;
   }
 };

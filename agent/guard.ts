@@ -16,7 +16,7 @@ export interface GuardPorts extends EndContainersPorts {
 }
 
 /** Orders are read again at least this often. */
-const LOOK_EVERY_MS = 500;
+export const LOOK_EVERY_MS = 500;
 const LOOK_SOON_MS = 20;
 
 /** Runs until nothing is left to guard. */
@@ -40,13 +40,25 @@ const strike = async (
   orders: GuardOrders,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { session } = orders;
-  const alive = orders.containers.filter(({ init }) => ports.processes.isAlive(init));
-  if (alive.length > 0) {
-    ports.say("guard.stops", { session, containers: alive.map(({ name }) => name) });
-  }
   // Neither waits for the other, and what keeps one from its end must not keep the other from it.
-  await allEnded([endContainers(alive, ports, signal), endStuckAgent(ports, orders, signal)]);
+  await allEnded([
+    endAlive(ports, orders, "guard.stops", signal),
+    endStuckAgent(ports, orders, signal),
+  ]);
+};
+
+/** False: none of them was alive. `event` tells why they end. */
+export const endAlive = async (
+  ports: GuardPorts,
+  { session, containers }: GuardOrders,
+  event: string,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const alive = containers.filter(({ init }) => ports.processes.isAlive(init));
+  if (alive.length === 0) return false;
+  ports.say(event, { session, containers: alive.map(({ name }) => name) });
+  await endContainers(alive, ports, signal);
+  return true;
 };
 
 const endStuckAgent = async (

@@ -20,6 +20,7 @@ import type { ProjectId, Revision } from "../workflows/ids.ts";
 import { assignNode } from "../workflows/node/assignment.ts";
 import type { ProjectState } from "../workflows/record.ts";
 import { HEARTBEAT_EVERY_MS, type NodeIdentity, sendHeartbeat } from "./heartbeat.ts";
+import { ignoreAbort } from "./ignore-abort.ts";
 import { keepCacheBudget } from "./keep-cache-budget.ts";
 import { createSnapshotKeeper } from "./keep-snapshots.ts";
 import { localContext, localSqsEvent } from "./local-context.ts";
@@ -155,10 +156,6 @@ const beat = async (
     }
     await sleep(HEARTBEAT_EVERY_MS, signal);
   }
-};
-
-const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
-  if (!signal.aborted) throw error;
 };
 
 /** Projects that left anything on this node: directories, or containers. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../adapters/clock.ts";
 import { readGuardIdentity } from "../adapters/guard-file.ts";
 import { isAlive } from "../adapters/process-identity.ts";
+import type { Config } from "../functions/config.ts";
 import { RetryableError } from "../volume/errors.ts";
 
 const MAIN = fileURLToPath(new URL("./guard-main.ts", import.meta.url));
@@ -13,7 +14,7 @@ const LOOK_EVERY_MS = 50;
 export interface GuardedNode {
   readonly root: string;
   /** Who starts the guard: the agent, or a service manager of its own. */
-  readonly startedBy: "agent" | "service";
+  readonly startedBy: Config["node"]["guard"];
 }
 
 /**

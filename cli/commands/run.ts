@@ -9,6 +9,7 @@ import { acquireFileLock } from "../../adapters/file-lock.ts";
 import { consumeQueue } from "../../adapters/sqs-consumer.ts";
 import type { Traces } from "../../adapters/tracing/traces.ts";
 import { type Connections, connectNode } from "../../agent/connect.ts";
+import { ignoreAbort } from "../../agent/ignore-abort.ts";
 import { awaitSoleOwner } from "../../agent/refuse-clone.ts";
 import { runControl } from "../../agent/run-control.ts";
 import { createNodeAgent } from "../../agent/run-node.ts";
@@ -121,10 +122,6 @@ const runNodePart = async (
     await flush(ports.traces);
     await lock.release();
   }
-};
-
-const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
-  if (!signal.aborted) throw error;
 };
 
 /** Health, readiness and numbers of a process that answers nothing else. */
