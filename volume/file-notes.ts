@@ -56,16 +56,17 @@ export const decodeFileNotes = (
     const start = skip(length);
     return bytes.subarray(start, at);
   };
+  const takeClone = (flags: number): NotedClone | null => {
+    if ((flags & HAS_CLONE) === 0) return null;
+    const name = takeWithLength().toString();
+    return { name, stale: (flags & HAS_STALE) === 0 ? [] : decodeRanges(takeWithLength()) };
+  };
   return entries.map((entry) => {
     const flags = bytes[skip(1)] ?? 0;
     const identity =
       (flags & HAS_IDENTITY) === 0 ? null : new PackedIdentity(bytes, skip(IDENTITY_BYTES));
     const blocks = (flags & HAS_BLOCKS) === 0 ? null : takeWithLength();
-    if ((flags & HAS_CLONE) === 0)
-      return new NotedEntry({ entry, segment, identity, clone: null }, blocks);
-    const name = takeWithLength().toString();
-    const stale = (flags & HAS_STALE) === 0 ? [] : decodeRanges(takeWithLength());
-    return new NotedEntry({ entry, segment, identity, clone: { name, stale } }, blocks);
+    return new NotedEntry({ entry, segment, identity, clone: takeClone(flags) }, blocks);
   });
 };
 

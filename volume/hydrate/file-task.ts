@@ -15,8 +15,7 @@ import { type BlockDigests, blockBytesOf, createBlockDigests } from "../block-di
 import type { Extent, FileEntry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import { compareExtents } from "../extent-list.ts";
-import type { FileIdentity } from "../file-identity.ts";
-import { identityOf } from "../file-identity.ts";
+import { type FileIdentity, identityOf } from "../file-identity.ts";
 import type { FileRange, FileSystem } from "../file-system.ts";
 import type { FoundEntry, IndexedEntry, NotedClone } from "../local-index.ts";
 import { CLONE_BYTES_MIN, type Clones } from "../scan/clones.ts";

@@ -8,8 +8,13 @@ const KINDS: readonly FileKind[] = [
 ];
 /** In the place of a kind: the name was gone when it was looked at. */
 const GONE = 255;
-const HEAD_BYTES = 16;
-const ROW_BYTES = HEAD_BYTES + IDENTITY_BYTES;
+/** In a row, after the identity. */
+const KIND_AT = IDENTITY_BYTES;
+const MODE_AT = KIND_AT + 2;
+const UID_AT = KIND_AT + 4;
+const GID_AT = KIND_AT + 8;
+const NLINK_AT = KIND_AT + 12;
+const ROW_BYTES = KIND_AT + 16;
 
 /** No name holds a zero byte: each ends with one. */
 export const packNames = (names: readonly Buffer[]): Uint8Array => {
@@ -33,18 +38,17 @@ export const unpackNames = (packed: Uint8Array): Buffer[] => {
   return names;
 };
 
-/** A row: kind, mode, uid, gid, nlink, and the identity. */
 export const packStats = (stats: readonly (FileStat | null)[]): Uint8Array => {
   const rows = Buffer.from(new ArrayBuffer(stats.length * ROW_BYTES));
   for (const [i, stat] of stats.entries()) {
     const at = i * ROW_BYTES;
-    rows.writeUInt8(stat === null ? GONE : KINDS.indexOf(stat.kind), at);
+    rows.writeUInt8(stat === null ? GONE : KINDS.indexOf(stat.kind), at + KIND_AT);
     if (stat === null) continue;
-    rows.writeUInt16LE(stat.mode, at + 2);
-    rows.writeUInt32LE(stat.uid, at + 4);
-    rows.writeUInt32LE(stat.gid, at + 8);
-    rows.writeUInt32LE(stat.nlink, at + 12);
-    packIdentity(stat, rows, at + HEAD_BYTES);
+    rows.writeUInt16LE(stat.mode, at + MODE_AT);
+    rows.writeUInt32LE(stat.uid, at + UID_AT);
+    rows.writeUInt32LE(stat.gid, at + GID_AT);
+    rows.writeUInt32LE(stat.nlink, at + NLINK_AT);
+    packIdentity(stat, rows, at);
   }
   return rows;
 };
@@ -52,7 +56,7 @@ export const packStats = (stats: readonly (FileStat | null)[]): Uint8Array => {
 export const unpackStats = (packed: Uint8Array): (FileStat | null)[] => {
   const rows = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   return Array.from({ length: rows.length / ROW_BYTES }, (_, i) => {
-    const kind = KINDS[rows.readUInt8(i * ROW_BYTES)];
+    const kind = KINDS[rows.readUInt8(i * ROW_BYTES + KIND_AT)];
     return kind === undefined ? null : new PackedStat(kind, rows, i * ROW_BYTES);
   });
 };
@@ -60,19 +64,19 @@ export const unpackStats = (packed: Uint8Array): (FileStat | null)[] => {
 class PackedStat extends PackedIdentity implements FileStat {
   readonly kind: FileKind;
   constructor(kind: FileKind, rows: Buffer, at: number) {
-    super(rows, at + HEAD_BYTES);
+    super(rows, at);
     this.kind = kind;
   }
   get mode(): number {
-    return this.bytes.readUInt16LE(this.at - HEAD_BYTES + 2);
+    return this.bytes.readUInt16LE(this.at + MODE_AT);
   }
   get uid(): number {
-    return this.bytes.readUInt32LE(this.at - HEAD_BYTES + 4);
+    return this.bytes.readUInt32LE(this.at + UID_AT);
   }
   get gid(): number {
-    return this.bytes.readUInt32LE(this.at - HEAD_BYTES + 8);
+    return this.bytes.readUInt32LE(this.at + GID_AT);
   }
   get nlink(): number {
-    return this.bytes.readUInt32LE(this.at - HEAD_BYTES + 12);
+    return this.bytes.readUInt32LE(this.at + NLINK_AT);
   }
 }
