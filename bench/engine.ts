@@ -53,6 +53,6 @@ export const engineBench: Bench = {
 
 const ABOUT = `Snapshots to and hydrates from Ceph RGW with one OSD, on loop-mounted file systems, with client, gateway and disk on the
 same processors. The volume: a database of 828 MB and 20,000 files of 2 to 60 KB, three quarters text; the delta is 2,000
-random rows of 8 KiB rewritten since a deploy's last round, three times over. Ours and theirs take turns; a row is the median of its rounds. bagage
-is timed as in its daemon: the operation, not the start of the process. Hydrates end when the data are on the disk, and
-so do their peers where it says "synced". The picture: 1,000 rows changed in databases of growing size on XFS.`;
+random rows of 8 KiB rewritten since a deploy's last round, three times over. Ours and theirs take turns; a row is the
+median of its rounds. bagage is timed as in its daemon: the operation, not the start of the process. Hydrates end when the data
+are on the disk, and so do their peers where it says "synced". The picture: 1,000 rows changed in databases of growing size on XFS.`;

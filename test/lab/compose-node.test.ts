@@ -35,28 +35,30 @@ const at = (node: LabNode): string => `http://${node.address}:${PORT}`;
 const file = (node: string | null): string =>
   appFile({ tag: "1", node, port: PORT, onNodeLoss: "restore" });
 
-const layKeys = ({ directory, environment }: Installation): string => {
-  const secrets = join(directory, "secrets");
+const secretsOf = ({ directory }: Installation): string => join(directory, "secrets");
+
+const layKeys = (installation: Installation): void => {
+  const secrets = secretsOf(installation);
   mkdirSync(secrets, { recursive: true });
-  const { BAGAGE_S3_ACCESS_KEY = "", BAGAGE_S3_SECRET_KEY = "" } = environment;
+  const { BAGAGE_S3_ACCESS_KEY = "", BAGAGE_S3_SECRET_KEY = "" } = installation.environment;
   writeFileSync(join(secrets, "store-access-key"), BAGAGE_S3_ACCESS_KEY);
   writeFileSync(join(secrets, "store-secret-key"), BAGAGE_S3_SECRET_KEY);
-  return secrets;
 };
 
 /** `docker compose` as an operator of the node's machine calls it. */
 const compose = (
-  { environment, directory }: Installation,
+  installation: Installation,
   node: LabNode,
   ...argv: readonly string[]
 ): Promise<string> => {
+  const { environment, directory } = installation;
   const env = {
     ...{ PATH: process.env["PATH"] ?? "", HOME: directory },
     DOCKER_HOST: `unix://${node.dockerSocket}`,
     COMPOSE_PROJECT_NAME: `bagage-${node.name}`,
     BAGAGE_STORE: environment["BAGAGE_STORE"] ?? "",
     BAGAGE_S3_ENDPOINT: environment["BAGAGE_S3_ENDPOINT"] ?? "",
-    BAGAGE_SECRETS: join(directory, "secrets"),
+    BAGAGE_SECRETS: secretsOf(installation),
     ADDRESS: node.address,
     QUEUE_ADDRESS: new URL(environment["BAGAGE_SQS_ENDPOINT"] ?? "").hostname,
     BAGAGE_NODE: node.name,

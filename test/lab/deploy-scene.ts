@@ -48,6 +48,9 @@ export const openScene = async (lab: Lab, options: SceneOptions): Promise<Scene>
   }
 };
 
+const startNodeProcess = (installation: Installation, { name }: LabNode): Promise<void> =>
+  installation.startNode(name);
+
 const openSceneOf = async (
   lab: Lab,
   installation: Installation,
@@ -55,7 +58,7 @@ const openSceneOf = async (
 ): Promise<Scene> => {
   const project = options.name;
   await installation.startServe();
-  const { startNode = ({ startNode: start }, { name }) => start(name) } = options;
+  const startNode = options.startNode ?? startNodeProcess;
   await Promise.all(lab.nodes.slice(0, 2).map((node) => startNode(installation, node)));
   const secret = randomBytes(24).toString("hex");
   const hook = { url: installation.url, project, secret };
