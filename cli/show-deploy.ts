@@ -63,10 +63,13 @@ export const showRunning = (
 
 /** How much each round of the pre-copy found changed, and how fast it was copied. */
 const showRounds = (copies: readonly CopyRound[]): string[] =>
-  copies.map(({ round, changedBytes, storedBytes, durationMs }) => {
+  copies.flatMap(({ round, changedBytes, storedBytes, durationMs, hookFailure }) => {
     const rate = formatBytes((changedBytes / Math.max(1, durationMs)) * 1_000);
     const sizes = `${formatBytes(changedBytes)} changed, ${formatBytes(storedBytes)} stored`;
-    return `      round ${round}: ${sizes} in ${formatMs(durationMs)} (${rate}/s)`;
+    return [
+      `      round ${round}: ${sizes} in ${formatMs(durationMs)} (${rate}/s)`,
+      ...(hookFailure === undefined ? [] : [`        ${hookFailure}`]),
+    ];
   });
 
 const showBudget = (deploy: Pick<Deploy, "volumes">): string => {

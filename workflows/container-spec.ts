@@ -91,6 +91,9 @@ export const VolumeSettings = z.strictObject({
   beforeSnapshot: z.array(z.string()).optional(),
   /** The container that `beforeSnapshot` is run in: the one that asked for it. */
   beforeSnapshotIn: ContainerName.optional(),
+  /** Run in the container before each copy of a deploy, like `beforeSnapshot`. */
+  beforeCopy: z.array(z.string()).optional(),
+  beforeCopyIn: ContainerName.optional(),
   publish: z.literal("s3").optional(),
   from: z.string().startsWith("s3://").optional(),
   /** How many other nodes keep the volume's newest snapshot at hand. Absent: none. */

@@ -109,7 +109,7 @@ deploy: { placement: { constraints: ["node.labels.zone == eu", "node.id!=n3"] } 
 test("every key of a volume", () => {
   const text = volume(
     `snapshot: every 15m, keep: { last: 3, daily: 7 }, before_snapshot: app flush, publish: s3,
-      from: s3://bucket/a b, on_node_loss: restore, max_pause: 5s, standby: 1`,
+      before_copy: [app, checkpoint], from: s3://bucket/a b, on_node_loss: restore, max_pause: 5s, standby: 1`,
   );
   expect(parse(text).volumes).toEqual({
     data: {
@@ -117,6 +117,8 @@ test("every key of a volume", () => {
       keep: { last: 3, hourly: 0, daily: 7, weekly: 0, monthly: 0 },
       beforeSnapshot: ["app", "flush"],
       beforeSnapshotIn: "web",
+      beforeCopy: ["app", "checkpoint"],
+      beforeCopyIn: "web",
       publish: "s3",
       from: "s3://bucket/a b",
       onNodeLoss: "restore",
@@ -173,12 +175,13 @@ b: { image: y, volumes: [{ name: v, path: /w${second} }] }`;
     expect(parse(alike).volumes).toMatchObject({ v: { keep: { last: 2, daily: 1 } } });
   });
 
-  test("a command is run in the container that asked for it", () => {
-    expect(parse(two("", ", before_snapshot: flush")).volumes).toMatchObject({
-      v: { beforeSnapshot: ["flush"], beforeSnapshotIn: "b" },
-    });
-    expect(summaryOf(two("", ", read_only: true, before_snapshot: flush"))).toEqual([
-      expect.stringContaining("this container only reads"),
+  test.each([
+    ["before_snapshot", { beforeSnapshot: ["flush"], beforeSnapshotIn: "b" }],
+    ["before_copy", { beforeCopy: ["flush"], beforeCopyIn: "b" }],
+  ])("the command of %s is run in the container that asked for it", (key, settings) => {
+    expect(parse(two("", `, ${key}: flush`)).volumes).toMatchObject({ v: settings });
+    expect(summaryOf(two("", `, read_only: true, ${key}: flush`))).toEqual([
+      expect.stringContaining(`${key} is run where the volume is written`),
     ]);
   });
 

@@ -151,6 +151,8 @@ export const CopyRound = z.strictObject({
   takenAtMs: z.int().optional(),
   /** Every object of it was seen in the store, so that the seal need not look again. */
   isVerified: z.boolean().optional(),
+  /** Why `before_copy` failed, if it did: the round was made without it. */
+  hookFailure: z.string().optional(),
 });
 export type CopyRound = z.infer<typeof CopyRound>;
 

@@ -8,6 +8,8 @@ export interface Application {
   readonly spec: Pick<ContainerSpec, "image" | "command" | "healthcheck">;
   /** Where it listens in its container. */
   readonly port: number;
+  /** A command in the container that writes to its files what it holds in memory: `before_copy`. */
+  readonly flush?: readonly string[];
   /** A command in the container that changes 200 rows at random. */
   readonly change: readonly string[];
   /** Puts its image on the lab's engines. */

@@ -20,6 +20,8 @@ const ROW_BYTES_STORED = 1_170;
 /** With this a table that is filled in the transaction that made it is written once, not twice. */
 const SETTINGS = ["wal_level=minimal", "max_wal_senders=0", "max_wal_size=64MB"];
 
+const PSQL = ["psql", "-q", "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-c"];
+
 const changeRows = (ids: string): string =>
   `UPDATE rows SET body = gen_random_bytes(${ROW_BYTES}) WHERE id IN (${ids})`;
 
@@ -32,8 +34,9 @@ export const postgresApplication: Application = {
     healthcheck: healthcheck("CMD", "pg_isready", "-q", "-U", "postgres", "-h", "127.0.0.1"),
   },
   port: PORT,
+  flush: [...PSQL, "CHECKPOINT"],
   change: [
-    ...["psql", "-q", "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-c"],
+    ...PSQL,
     changeRows(
       `SELECT (random() * (SELECT max(id) FROM rows))::bigint FROM generate_series(1, ${ROWS_CHANGED_FOR_PEERS})`,
     ),

@@ -85,7 +85,7 @@ export const openGapScene = async (
 };
 
 /** JSON is YAML. */
-const writeFile = ({ spec, port }: Application, node: string, version: number): string =>
+const writeFile = ({ spec, port, flush }: Application, node: string, version: number): string =>
   JSON.stringify({
     app: {
       image: spec.image,
@@ -94,7 +94,9 @@ const writeFile = ({ spec, port }: Application, node: string, version: number): 
       ports: [`${PORT}:${port}`],
       healthcheck: { test: spec.healthcheck?.test, interval: "1s", retries: 60 },
       stop_grace_period: "30s",
-      volumes: [{ name: "data", path: "/var/lib/data" }],
+      volumes: [
+        { name: "data", path: "/var/lib/data", ...(flush !== undefined && { before_copy: flush }) },
+      ],
       deploy: { placement: { constraints: [`node.id == ${node}`] } },
     },
   });

@@ -10,16 +10,13 @@ import { type ProjectId, SnapshotId, type VolumeName } from "../../workflows/ids
 import { findOwnCopy } from "../../workflows/node/own-copy.ts";
 import type { ProjectState, SnapshotRef, VolumeState } from "../../workflows/record.ts";
 import { type DueSnapshot, dueSnapshots } from "../../workflows/snapshots/due-snapshots.ts";
-import { containerName } from "../container-names.ts";
 import { encodeJson } from "../json-object.ts";
 import type { NodePorts } from "../node-ports.ts";
+import { runHook } from "./run-hook.ts";
 import { snapshotReportId } from "./snapshot-report-id.ts";
 import { ownedIn } from "./snapshot-volume.ts";
 import { writeVolumeSnapshot } from "./write-volume-snapshot.ts";
 
-/** A command that is run before the snapshot must not keep a deploy waiting for ever. */
-const BEFORE_SNAPSHOT_TIMEOUT_MS = 5 * 60_000;
-const OUTPUT_CHARS_MAX = 500;
 /** More than a snapshot takes in which nothing changed. */
 const NOTHING_NEW_BYTES = 2 ** 16;
 /** One snapshot in so many looks for packs that are mostly dead: to find them all is read through. */
@@ -88,7 +85,7 @@ const take = async (
   let snapshot: SnapshotRef | null = null;
   let failure: SnapshotReport["failure"] = null;
   try {
-    await runBefore(ports, state, volume, signal);
+    await runHook(ports, state, { key: "before_snapshot", settings: volume.settings }, signal);
     snapshot = await write(ports, work, { snapshotId, token }, signal);
   } catch (error) {
     signal.throwIfAborted();
@@ -117,39 +114,6 @@ const take = async (
 /** Where equal content was stored afresh, its packs are worth a restore point, and the old ones are not. */
 const isNothingNew = (snapshot: SnapshotRef, { head }: VolumeState): boolean =>
   snapshot.digest === head?.digest && snapshot.storedBytes <= NOTHING_NEW_BYTES;
-
-/** In the container that asked for it, which must be there and answer within the time. */
-const runBefore = async (
-  ports: NodePorts,
-  state: ProjectState,
-  { settings }: VolumeState,
-  signal: AbortSignal,
-): Promise<void> => {
-  const { beforeSnapshot: command, beforeSnapshotIn: container } = settings;
-  const running = container === undefined ? undefined : state.containers[container];
-  if (command === undefined || container === undefined) return;
-  if (running === undefined) {
-    throw beforeFailed(`container ${container} does not run`);
-  }
-  const name = containerName(state.project, container, running.epoch);
-  const request = { name, command, timeoutMs: BEFORE_SNAPSHOT_TIMEOUT_MS };
-  const { exitCode, output } = await ports.docker.exec(request, signal).catch((error: unknown) => {
-    throw error instanceof TerminalError ? beforeFailed(error.message, error) : error;
-  });
-  if (exitCode === 0) return;
-  const end =
-    exitCode === null
-      ? `no end within ${BEFORE_SNAPSHOT_TIMEOUT_MS / 60_000} minutes`
-      : `exit code ${exitCode}`;
-  throw beforeFailed(`${end} in container ${container}: ${output.trim().slice(-OUTPUT_CHARS_MAX)}`);
-};
-
-const beforeFailed = (what: string, cause?: unknown): TerminalError =>
-  new TerminalError(`before_snapshot: ${what}`, {
-    code: "before-snapshot-failed",
-    hint: "mend the command in the project file, or try it by `docker exec`",
-    cause,
-  });
 
 const write = async (
   ports: NodePorts,

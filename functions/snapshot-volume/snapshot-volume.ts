@@ -10,6 +10,7 @@ import type { ProjectState, SnapshotRef } from "../../workflows/record.ts";
 import type { StepMessage } from "../messages.ts";
 import type { NodePorts } from "../node-ports.ts";
 import { runStep, type StepFindings, type StepWork } from "../node-step.ts";
+import { runHook } from "./run-hook.ts";
 import { writeVolumeSnapshot } from "./write-volume-snapshot.ts";
 
 export const createSnapshotVolume =
@@ -39,18 +40,43 @@ const copyVolumes = (
         if (own === undefined) {
           throw missingData(ports, name, ports.disk.pathOf(project, name, "live", epoch));
         }
-        volumes[name] = await takeSnapshot(
-          ports,
-          work,
-          { name, copy: own.path, epoch, kind: "live" },
-          either,
-        );
+        const hookFailure = await flush(ports, work, name, either);
+        const target = { name, copy: own.path, epoch, kind: "live" } as const;
+        const taken = await takeSnapshot(ports, work, target, either);
+        volumes[name] = { ...taken, ...(hookFailure !== null && { hookFailure }) };
       }
       return { volumes, containers: {} };
     } finally {
       if (ports.copies.get(project) === control) ports.copies.delete(project);
     }
   });
+};
+
+/**
+ * What the container flushes now, it need not write once it is told to stop. Only the pause depends on
+ * it: what failed, or null, is told and the round is made all the same.
+ */
+const flush = async (
+  ports: NodePorts,
+  { state, deploy }: StepWork,
+  name: VolumeName,
+  signal: AbortSignal,
+): Promise<string | null> => {
+  const settings = state.volumes[name]?.settings;
+  if (settings === undefined) return null;
+  try {
+    await runHook(ports, state, { key: "before_copy", settings }, signal);
+    return null;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof TerminalError)) throw error;
+    const { code, message } = error;
+    ports.log.warn(
+      { project: state.project, deploy: deploy.id, volume: name, code, message },
+      "hook.failed",
+    );
+    return message;
+  }
 };
 
 export interface SnapshotTarget {

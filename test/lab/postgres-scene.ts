@@ -60,6 +60,7 @@ const file = (node: string) => `db:
     volumes:
     - name: cluster
       path: /var/lib/data
+      before_copy: ["psql", "-q", "-U", "postgres", "-c", "CHECKPOINT"]
 `;
 
 export const movePostgres = async (

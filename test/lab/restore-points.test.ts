@@ -36,6 +36,7 @@ ${more}`;
 const HOOK = `      snapshot: every 1s
       keep: { last: 50 }
       before_snapshot: ["sh", "-c", "date +%s > /data/flushed; test ! -e /data/broken"]
+      before_copy: ["sh", "-c", "echo copied > /data/copied; echo too bad; exit 3"]
 `;
 
 beforeAll(async () => {
@@ -103,6 +104,10 @@ test("a deploy moves the volume while the schedule goes on, and the new node tak
     return volume?.owner === "y" && volume.head?.kind === "live" ? volume.head : undefined;
   });
   expect(await cli("cat", scene.project, `${DATA}@${head.id}`, "version")).toBe("two\n");
+  expect(await cli("cat", scene.project, `${DATA}@${head.id}`, "copied")).toBe("copied\n");
+  expect(await cli("status", scene.project)).toMatch(
+    /round 1: .*\n\s+before_copy: exit code 3 in container conteneur: too bad\n/,
+  );
   const verified = JSON.parse(await cli("verify", scene.project, DATA, "--read-data", "--json"));
   expect(verified).toMatchObject({ isWhole: true });
 });

@@ -86,6 +86,11 @@ export const VolumeEntry = z.strictObject({
     .describe(
       "Run in this container before a scheduled snapshot. Deploys stop the container instead.",
     ),
+  before_copy: command
+    .optional()
+    .describe(
+      "Run in this container before each copy that a deploy makes while it runs: what it flushes need not be moved once it is stopped.",
+    ),
   publish: z.literal("s3").optional().describe("Show the files of each snapshot as S3 objects."),
   from: z
     .string()

@@ -15,6 +15,7 @@ const SETTINGS = [
   "snapshot",
   "keep",
   "before_snapshot",
+  "before_copy",
   "publish",
   "from",
   "on_node_loss",
@@ -66,9 +67,9 @@ const findFlaw = (
   earlier: Given | undefined,
   placeOf: (path: Path) => string,
 ): Pick<Finding, "message" | "remedy"> | null => {
-  if (key === "before_snapshot" && mount.read_only === true) {
+  if ((key === "before_snapshot" || key === "before_copy") && mount.read_only === true) {
     return {
-      message: "before_snapshot is run where the volume is written, and this container only reads",
+      message: `${key} is run where the volume is written, and this container only reads`,
       remedy: "give it in a container that writes the volume",
     };
   }
@@ -105,6 +106,10 @@ const toSettings = (
   ...(mount.before_snapshot !== undefined && {
     beforeSnapshot: mount.before_snapshot,
     beforeSnapshotIn: container,
+  }),
+  ...(mount.before_copy !== undefined && {
+    beforeCopy: mount.before_copy,
+    beforeCopyIn: container,
   }),
   ...(mount.publish !== undefined && { publish: mount.publish }),
   ...(mount.from !== undefined && { from: mount.from }),

@@ -104,6 +104,8 @@ const volumeSettings = merged(
   optional("from", fc.constantFrom("s3://bucket", "s3://bucket/a b/c")),
 );
 
+const commands = fc.record({ beforeSnapshot: command, beforeCopy: command }, { requiredKeys: [] });
+
 /** Containers share volumes; each volume's mount path follows from its place in the list. */
 const project: fc.Arbitrary<ProjectSpec> = fc
   .record({
@@ -112,7 +114,7 @@ const project: fc.Arbitrary<ProjectSpec> = fc
       minLength: 1,
       maxLength: 4,
     }),
-    volumes: fc.uniqueArray(fc.tuple(name, volumeSettings, segment, fc.option(command)), {
+    volumes: fc.uniqueArray(fc.tuple(name, volumeSettings, segment, commands), {
       selector: ([key]) => key,
       maxLength: 3,
     }),
@@ -136,10 +138,10 @@ const project: fc.Arbitrary<ProjectSpec> = fc
       const access = index > 1 ? { s3: true } : {};
       return [key, { ...fields, ...domains, ...access, ports: published, volumes: own }];
     });
-    const settings = volumes.map(([volume, fields, , before]) => [
-      volume,
-      { ...fields, ...(before !== null && { beforeSnapshot: before, beforeSnapshotIn: users[0] }) },
-    ]);
+    const settings = volumes.map(([volume, fields, , hooks]) => {
+      const places = Object.keys(hooks).map((key) => [`${key}In`, users[0]]);
+      return [volume, { ...fields, ...hooks, ...Object.fromEntries(places) }];
+    });
     return {
       containers: Object.fromEntries(specs),
       volumes: Object.fromEntries(settings),

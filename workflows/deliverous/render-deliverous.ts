@@ -29,7 +29,7 @@ export const renderDeliverous = (spec: ProjectSpec): string => {
         path: mount.path,
         ...(mount.readOnly && { read_only: true }),
         ...(isFirst && settings !== undefined && toSettings(settings)),
-        ...toCommand(name, mount, settings),
+        ...toCommands(name, mount, settings),
       };
     });
     file[name] = { ...toEntry(container), ...(volumes.length > 0 && { volumes }) };
@@ -90,16 +90,19 @@ const toSettings = (settings: VolumeSettings): Record<string, unknown> => {
   };
 };
 
-const toCommand = (
+/** They are run in the container that asked for them, which writes the volume. */
+const toCommands = (
   container: ContainerName,
   mount: VolumeMount,
   settings: VolumeSettings | undefined,
-): Record<string, unknown> =>
-  settings?.beforeSnapshot !== undefined &&
-  settings.beforeSnapshotIn === container &&
-  !mount.readOnly
-    ? { before_snapshot: settings.beforeSnapshot }
-    : {};
+): Record<string, unknown> => {
+  if (settings === undefined || mount.readOnly) return {};
+  const { beforeSnapshot, beforeSnapshotIn, beforeCopy, beforeCopyIn } = settings;
+  return {
+    ...(beforeSnapshotIn === container && { before_snapshot: beforeSnapshot }),
+    ...(beforeCopyIn === container && { before_copy: beforeCopy }),
+  };
+};
 
 const escapeAll = (value: unknown): unknown => {
   if (typeof value === "string") return escapeDollars(value);

@@ -56,6 +56,7 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   "volumes.keep.weekly": "weekly: 4",
   "volumes.keep.monthly": "monthly: 12",
   "volumes.before_snapshot": 'before_snapshot: ["app", "flush"]',
+  "volumes.before_copy": 'before_copy: ["app", "flush"]',
   "volumes.publish": "publish: s3",
   "volumes.from": "from: s3://bucket/prefix",
   "volumes.on_node_loss": "on_node_loss: restore",

@@ -30,6 +30,8 @@ export const VolumeReport = z.object({
   snapshot: SnapshotRef.strip().optional(),
   changedBytes: z.int().nonnegative().optional(),
   durationMs: z.int().nonnegative().optional(),
+  /** What became of `before_copy`, where it failed. */
+  hookFailure: z.string().optional(),
   hydrate: HydrateSummary.strip().optional(),
   branch: Branch.strip().optional(),
 });

@@ -108,6 +108,7 @@ const foldVolume = (
             durationMs: found.durationMs ?? 0,
             takenAtMs: found.snapshot.takenAtMs,
             isVerified: found.isVerified,
+            ...(found.hookFailure !== undefined && { hookFailure: found.hookFailure }),
           },
         ],
       };
