@@ -87,7 +87,7 @@ const measureOne = async (
       theirs: { ms: theirMs, bytes: added },
     };
   } finally {
-    mounted.unmount();
+    await mounted.unmount();
     await removeObjects(bench, prefix, signal);
   }
 };

@@ -89,7 +89,7 @@ const benchCount = async (
     table.atMost(hydrateMemory, MEMORY_BYTES_MAX, hydrated.peakBytes);
     return { snapshot: peak, hydrate: hydrated.peakBytes };
   } finally {
-    mounted.unmount();
+    await mounted.unmount();
     await removeObjects(bench, prefix, signal);
   }
 };

@@ -61,7 +61,7 @@ export const benchVolume = async (
     await benchDelta(scene, signal);
     return table.rows;
   } finally {
-    mounted.unmount();
+    await mounted.unmount();
     await removeObjects(bench, prefix, signal);
   }
 };

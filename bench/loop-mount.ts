@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { waitUntil } from "../infra/lab/wait-until.ts";
 
 export type FileSystemKind = "ext4" | "xfs" | "btrfs";
 
@@ -11,9 +12,12 @@ const MAKE: Readonly<Record<FileSystemKind, readonly string[]>> = {
   btrfs: ["mkfs.btrfs", "-q"],
 };
 
+const BUSY_TIMEOUT_MS = 5_000;
+
 export interface Mounted {
   readonly directory: string;
-  unmount(): void;
+  /** Waits for what is just being closed on it, an index on its way to the disk. */
+  unmount(): Promise<void>;
 }
 
 export const mountFileSystem = (
@@ -32,8 +36,11 @@ export const mountFileSystem = (
   execFileSync("mount", ["-o", "loop", image, directory], { stdio: "pipe" });
   return {
     directory,
-    unmount: () => {
-      execFileSync("umount", [directory], { stdio: "pipe" });
+    unmount: async () => {
+      const what = `${directory} is used no more`;
+      const umount = async () => execFileSync("umount", [directory], { stdio: "pipe" });
+      const signal = AbortSignal.timeout(2 * BUSY_TIMEOUT_MS);
+      await waitUntil(umount, { what, timeoutMs: BUSY_TIMEOUT_MS }, signal);
       rmSync(image);
     },
   };

@@ -3,7 +3,7 @@
  * it was read from, and its block digests. It stands beside the data, never in the store. Read and
  * written segment by segment, so that memory does not grow with the number of files.
  */
-import { closeSync, fsync, openSync, readFileSync, readSync, renameSync } from "node:fs";
+import { closeSync, fsync, openSync, readFileSync, readSync, renameSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import type { BlockDigests } from "./block-digests.ts";
 import type { Entry } from "./entry.ts";
@@ -59,16 +59,18 @@ export interface FoundEntry extends IndexedEntry {
 /** Sizes by pack name. */
 export type PackSizes = ReadonlyMap<string, number>;
 
-/** 2 had no stale ranges. */
-const FORMAT = 3;
-const FORMATS: readonly unknown[] = [2, FORMAT];
+/** 2 had no stale ranges; 2 and 3 were on the disk before they had their name. */
+const FORMAT = 4;
+const FORMATS: readonly unknown[] = [2, 3, FORMAT];
 
 export interface IndexHeader {
   readonly snapshotId: string;
   /** The snapshot's objects are sealed. */
   readonly isSealed: boolean;
-  /** The boot in which it was written: a draft says nothing of what a power failure left. */
+  /** The boot in which it was written. */
   readonly bootId: string;
+  /** Known to be on the disk. What is not says nothing of what a power failure left. */
+  readonly isDurable: boolean;
 }
 
 export const readBootId = (): string =>
@@ -90,11 +92,16 @@ export interface IndexWriter {
   /** Returns the packs that the segment names. */
   add(ref: SegmentRef, entries: readonly IndexedEntry[]): readonly string[];
   addUntouched(segment: ReadSegment): void;
-  /** Nothing is added any more; what was begins to go to the disk. */
+  /** Nothing is added any more. */
   end(packs: PackSizes): void;
-  /** After `end`: makes the index the one that readers find, durably. */
-  commit(): Promise<void>;
+  /** After `end`: makes the index the one that readers find, in this boot at once. */
+  commit(): CommittedIndex;
   abandon(): void;
+}
+
+export interface CommittedIndex {
+  /** It is on the disk and says so; or it can't be, and later boots find none. Never rejects. */
+  readonly settled: Promise<void>;
 }
 
 /** Writes to the draft and makes it the index on commit. An abandoned draft stays. */
@@ -104,13 +111,7 @@ export const createIndex = (
   draft = `${file}.draft`,
 ): IndexWriter => {
   const fd = openSync(draft, "w", 0o600);
-  let synced: Promise<void> | null = null;
-  let isOpen = true;
-  const close = (): void => {
-    // Once: what fails after the commit abandons too, and the number may be another file's by then.
-    if (isOpen) closeSync(fd);
-    isOpen = false;
-  };
+  let isCommitted = false;
   const write = (kind: number, json: Buffer, notes: readonly Buffer[]): void => {
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
     header.writeUInt8(kind, 0);
@@ -120,8 +121,8 @@ export const createIndex = (
   };
   const writeJson = (kind: number, value: unknown, notes: readonly Buffer[]): void =>
     write(kind, Buffer.from(JSON.stringify(value)), notes);
-  const header: IndexHeader = { snapshotId, isSealed, bootId: readBootId() };
-  writeJson(HEADER, { format: FORMAT, ...header }, []);
+  const header = encodeHeader({ snapshotId, isSealed, bootId: readBootId(), isDurable: false });
+  write(HEADER, header, []);
   return {
     add: (ref, entries) => {
       const segment = segmentToJson(entries.map(({ entry }) => entry));
@@ -129,23 +130,32 @@ export const createIndex = (
       return segment.packs;
     },
     addUntouched: ({ record: { kind, json, notes } }) => write(kind, json, [notes]),
-    end: (packs) => {
-      writeJson(END, [...packs], []);
-      synced = promisify(fsync)(fd);
-      // Seen by `commit`; without this it would also be unhandled where there is none.
-      synced.catch(() => undefined);
-    },
-    commit: async () => {
-      await synced;
-      close();
+    end: (packs) => writeJson(END, [...packs], []),
+    commit: () => {
       renameSync(draft, file);
+      isCommitted = true;
+      const settled = promisify(fsync)(fd)
+        .then(() => {
+          const at = RECORD_HEADER_BYTES + header.indexOf(NOT_DURABLE);
+          writeSync(fd, DURABLE, 0, DURABLE.length, at);
+        })
+        .catch(() => undefined)
+        .finally(() => closeSync(fd));
+      return { settled };
     },
+    // What fails after the commit abandons too: the descriptor is then the commit's to close.
     abandon: () => {
-      if (synced === null) close();
-      else synced.catch(() => undefined).finally(close);
+      if (!isCommitted) closeSync(fd);
     },
   };
 };
+
+/** In the header, whose first sector reaches the disk as a whole or not at all. */
+const NOT_DURABLE = '"isDurable":false';
+const DURABLE = Buffer.from('"isDurable":true ');
+
+const encodeHeader = (header: IndexHeader): Buffer =>
+  Buffer.from(JSON.stringify({ format: FORMAT, ...header }));
 
 export interface IndexReader {
   readonly header: IndexHeader;
@@ -162,8 +172,9 @@ export interface IndexReader {
 }
 
 /**
- * The index at the path, or null when there is none to trust: absent, or of another format. A missing
- * index costs a full read, never a wrong snapshot. Close it after use.
+ * The index at the path, or null when there is none to trust: absent, of another format, or of an
+ * earlier boot that did not see it reach the disk. A missing index costs a full read, never a wrong
+ * snapshot. Close it after use.
  */
 export const openIndex = (file: string): IndexReader | null => {
   let fd: number;
@@ -174,7 +185,7 @@ export const openIndex = (file: string): IndexReader | null => {
   }
   const first = readRecord(fd, 0);
   const header = first?.kind === HEADER ? parseHeader(first.json) : null;
-  if (first === null || header === null) {
+  if (first === null || header === null || !isTrusted(header)) {
     closeSync(fd);
     return null;
   }
@@ -271,13 +282,17 @@ const parseHeader = (json: Buffer): IndexHeader | null => {
   try {
     const header = JSON.parse(json.toString()) as Partial<IndexHeader> & { format?: unknown };
     const { format, snapshotId, bootId, isSealed = false } = header;
+    const isDurable = format === FORMAT ? header.isDurable === true : true;
     return FORMATS.includes(format) && typeof snapshotId === "string" && typeof bootId === "string"
-      ? { snapshotId, isSealed, bootId }
+      ? { snapshotId, isSealed, bootId, isDurable }
       : null;
   } catch {
     return null;
   }
 };
+
+const isTrusted = ({ isDurable, bootId }: IndexHeader): boolean =>
+  isDurable || bootId === readBootId();
 
 const parseSegment = (record: Record): ReadSegment => {
   const { ref, segment } = JSON.parse(record.json.toString()) as {

@@ -79,7 +79,7 @@ export const openGapScene = async (
     close: async () => {
       await clients.close();
       await scene.close();
-      for (const mounted of mounts) mounted.unmount();
+      for (const mounted of mounts) await mounted.unmount();
     },
   };
 };

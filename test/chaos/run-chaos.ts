@@ -85,7 +85,7 @@ export const runChaos = async (
   } finally {
     await scene.close();
     await proxy.close();
-    for (const mount of mounts) mount.unmount();
+    for (const mount of mounts) await mount.unmount();
   }
 };
 

@@ -39,7 +39,7 @@ const on = async (
   try {
     await use(mounted.directory);
   } finally {
-    mounted.unmount();
+    await mounted.unmount();
   }
 };
 

@@ -29,8 +29,8 @@ export const onEachFileSystem = (
       scratch = mkdtempSync(join(tmpdir(), "bagage-on-"));
       mounted = mountFileSystem(kind, scratch, IMAGE_BYTES);
     });
-    afterAll(() => {
-      mounted?.unmount();
+    afterAll(async () => {
+      await mounted?.unmount();
       rmSync(scratch, { recursive: true, force: true });
     });
     declare(kind, () => mounted?.directory ?? scratch);

@@ -136,11 +136,14 @@ export const hydrate = async (
       while (countEntries(pending) > ENTRIES_UNDER_WAY) await record();
     }
     await placer.finish();
-    while (pending.length > 0) await record();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
+    // The index need not reach the disk with the data, so that what is left of it is written beside.
+    const settled = Promise.all([disk.finish(), sleep(SETTLE_MS, null, { signal })]);
+    settled.catch(() => undefined);
+    while (pending.length > 0) await record();
     index.end(new Map(snapshot.packs));
-    await Promise.all([disk.finish(), sleep(SETTLE_MS, null, { signal })]);
-    await index.commit();
+    await settled;
+    index.commit();
     sources.discard();
     clones.sweep();
   } catch (error) {

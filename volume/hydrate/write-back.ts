@@ -23,6 +23,16 @@ export const openWriteBack = (directory: string, fileSystem: FileSystem): WriteB
   let waiting = 0;
   let underWay: Promise<void> | null = null;
   let failure: { readonly error: unknown } | null = null;
+  const begin = (): void => {
+    underWay = fileSystem
+      .syncFileSystem(fd)
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => {
+        underWay = null;
+      });
+  };
   const settle = async (): Promise<void> => {
     await underWay;
     if (failure !== null) throw failure.error;
@@ -32,18 +42,12 @@ export const openWriteBack = (directory: string, fileSystem: FileSystem): WriteB
       waiting += bytes;
       if (waiting < BYTES_AT_ONCE || underWay !== null) return;
       waiting = 0;
-      underWay = fileSystem
-        .syncFileSystem(fd)
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => {
-          underWay = null;
-        });
+      begin();
     },
     finish: async () => {
       await settle();
-      await fileSystem.syncFileSystem(fd);
+      begin();
+      await settle();
     },
     close: async () => {
       await underWay;
