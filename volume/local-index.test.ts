@@ -11,7 +11,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { createIndex, openIndex, readBootId } from "./local-index.ts";
+import { readBootId } from "./index-header.ts";
+import { createIndex, openDraft, openIndex } from "./local-index.ts";
 
 const SNAPSHOT = { snapshotId: "s", isSealed: false };
 
@@ -28,39 +29,50 @@ test("an index in its place is closed once, although what came after it failed",
   for (const fd of others) closeSync(fd);
 });
 
-/** What is there when the machine has been started anew. */
-const afterReboot = (file: string): void => {
-  const bytes = readFileSync(file, "latin1");
-  expect(bytes).toContain(readBootId());
-  writeFileSync(file, bytes.replace(readBootId(), randomUUID()), "latin1");
-};
-
-test("an index is good in its boot at once, and in later ones when it has reached the disk", async () => {
+test("an index counts at once; before it is known to be on the disk, as long as it is whole", async () => {
   using folder = mkdtempDisposableSync(path.join(tmpdir(), "bagage-index-"));
   const file = path.join(folder.path, "index");
-  const write = () => {
-    const index = createIndex(file, SNAPSHOT);
-    index.end(new Map([["pack", 7]]));
-    return index.commit();
-  };
-  const packsOf = () => {
-    const index = openIndex(file);
+  const packs = new Map([["pack", 7]]);
+  const readPacks = (open = openIndex) => {
+    const index = open(file);
     if (index === null) return null;
-    const segments = [...index.segments()];
+    expect([...index.segments()]).toEqual([]);
     index.close();
-    return { segments, packs: index.packs() };
+    return index.packs();
   };
-  const whole = { segments: [], packs: new Map([["pack", 7]]) };
-  const { settled } = write();
-  const before = readFileSync(file);
-  expect(packsOf()).toEqual(whole);
+  const index = createIndex(file, SNAPSHOT);
+  index.end(packs);
+  const { settled } = index.commit();
+  const unsynced = readFileSync(file);
+  expect(readPacks()).toEqual(packs);
   await settled;
-  expect(packsOf()).toEqual(whole);
-  afterReboot(file);
-  expect(packsOf()).toEqual(whole);
-  // A power failure may have taken any part of what was not yet said to be on the disk.
-  writeFileSync(file, before);
-  expect(packsOf()).toEqual(whole);
-  afterReboot(file);
-  expect(packsOf()).toBeNull();
+  expect(readPacks()).toEqual(packs);
+  // A power failure leaves what had reached the disk: all of it, a part, or a size without the bytes.
+  writeFileSync(file, unsynced);
+  expect(readPacks()).toEqual(packs);
+  for (let cut = 0; cut < unsynced.length; cut += 1) {
+    const torn = Buffer.from(unsynced).fill(0, cut);
+    if (torn.equals(unsynced)) continue;
+    writeFileSync(file, torn);
+    expect(readPacks()).toBeNull();
+    writeFileSync(file, unsynced.subarray(0, cut));
+    expect(readPacks()).toBeNull();
+  }
+});
+
+test("a draft counts in the boot in which it was written", () => {
+  using folder = mkdtempDisposableSync(path.join(tmpdir(), "bagage-index-"));
+  const [file, draft] = ["index", "draft"].map((name) => path.join(folder.path, name)) as [
+    string,
+    string,
+  ];
+  createIndex(file, SNAPSHOT, draft).abandon();
+  expect(openIndex(draft)).toBeNull();
+  const reader = openDraft(draft);
+  expect(reader?.header).toMatchObject({ ...SNAPSHOT, isDurable: false });
+  reader?.close();
+  const bytes = readFileSync(draft, "latin1");
+  expect(bytes).toContain(readBootId());
+  writeFileSync(draft, bytes.replace(readBootId(), randomUUID()), "latin1");
+  expect(openDraft(draft)).toBeNull();
 });

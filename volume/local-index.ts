@@ -3,13 +3,17 @@
  * it was read from, and its block digests. It stands beside the data, never in the store. Read and
  * written segment by segment, so that memory does not grow with the number of files.
  */
-import { closeSync, fsync, openSync, readFileSync, readSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { crc32 } from "node:zlib";
 import type { BlockDigests } from "./block-digests.ts";
 import type { Entry } from "./entry.ts";
 import type { FileIdentity } from "./file-identity.ts";
 import { byteLengthOf, decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
 import type { FileRange } from "./file-system.ts";
+import { encodeChecksum, hasChecksum } from "./index-checksum.ts";
+import { encodeHeader, type IndexHeader, parseHeader, readBootId } from "./index-header.ts";
 import { type SegmentJson, segmentFromJson, segmentToJson } from "./tree.ts";
 import { writeParts } from "./write-parts.ts";
 
@@ -59,23 +63,6 @@ export interface FoundEntry extends IndexedEntry {
 /** Sizes by pack name. */
 export type PackSizes = ReadonlyMap<string, number>;
 
-/** 2 had no stale ranges; 2 and 3 were on the disk before they had their name. */
-const FORMAT = 4;
-const FORMATS: readonly unknown[] = [2, 3, FORMAT];
-
-export interface IndexHeader {
-  readonly snapshotId: string;
-  /** The snapshot's objects are sealed. */
-  readonly isSealed: boolean;
-  /** The boot in which it was written. */
-  readonly bootId: string;
-  /** Known to be on the disk. What is not says nothing of what a power failure left. */
-  readonly isDurable: boolean;
-}
-
-export const readBootId = (): string =>
-  readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-
 interface Record {
   readonly kind: number;
   readonly json: Buffer;
@@ -94,13 +81,16 @@ export interface IndexWriter {
   addUntouched(segment: ReadSegment): void;
   /** Nothing is added any more. */
   end(packs: PackSizes): void;
-  /** After `end`: makes the index the one that readers find, in this boot at once. */
-  commit(): CommittedIndex;
+  /**
+   * After `end`: makes the index the one that readers find. `isUrgent`: somebody waits for what comes
+   * next, so that the disk is left to that for a while.
+   */
+  commit(options?: { readonly isUrgent: boolean }): CommittedIndex;
   abandon(): void;
 }
 
 export interface CommittedIndex {
-  /** It is on the disk and says so; or it can't be, and later boots find none. Never rejects. */
+  /** It is on the disk and says so; or it can't be, and is as good as what is left of it. Never rejects. */
   readonly settled: Promise<void>;
 }
 
@@ -112,17 +102,28 @@ export const createIndex = (
 ): IndexWriter => {
   const fd = openSync(draft, "w", 0o600);
   let isCommitted = false;
+  let checksum = 0;
+  const append = (parts: readonly Buffer[]): void => {
+    for (const part of parts) checksum = crc32(part, checksum);
+    writeParts(fd, parts);
+  };
   const write = (kind: number, json: Buffer, notes: readonly Buffer[]): void => {
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
     header.writeUInt8(kind, 0);
     header.writeUInt32LE(json.length, 1);
     header.writeUInt32LE(byteLengthOf(notes), 5);
-    writeParts(fd, [header, json, ...notes]);
+    append([header, json, ...notes]);
   };
   const writeJson = (kind: number, value: unknown, notes: readonly Buffer[]): void =>
     write(kind, Buffer.from(JSON.stringify(value)), notes);
-  const header = encodeHeader({ snapshotId, isSealed, bootId: readBootId(), isDurable: false });
-  write(HEADER, header, []);
+  const header = encodeHeader({ snapshotId, isSealed });
+  write(HEADER, header.bytes, []);
+  const reachDisk = async (isUrgent: boolean): Promise<void> => {
+    if (isUrgent) await sleep(URGENT_MS, null, { ref: false });
+    await promisify(fsync)(fd);
+    const { at, bytes } = header.whenDurable;
+    writeSync(fd, bytes, 0, bytes.length, RECORD_HEADER_BYTES + at);
+  };
   return {
     add: (ref, entries) => {
       const segment = segmentToJson(entries.map(({ entry }) => entry));
@@ -130,15 +131,14 @@ export const createIndex = (
       return segment.packs;
     },
     addUntouched: ({ record: { kind, json, notes } }) => write(kind, json, [notes]),
-    end: (packs) => writeJson(END, [...packs], []),
-    commit: () => {
+    end: (packs) => {
+      writeJson(END, [...packs], []);
+      append([encodeChecksum(checksum)]);
+    },
+    commit: ({ isUrgent } = { isUrgent: false }) => {
       renameSync(draft, file);
       isCommitted = true;
-      const settled = promisify(fsync)(fd)
-        .then(() => {
-          const at = RECORD_HEADER_BYTES + header.indexOf(NOT_DURABLE);
-          writeSync(fd, DURABLE, 0, DURABLE.length, at);
-        })
+      const settled = reachDisk(isUrgent)
         .catch(() => undefined)
         .finally(() => closeSync(fd));
       return { settled };
@@ -150,12 +150,8 @@ export const createIndex = (
   };
 };
 
-/** In the header, whose first sector reaches the disk as a whole or not at all. */
-const NOT_DURABLE = '"isDurable":false';
-const DURABLE = Buffer.from('"isDurable":true ');
-
-const encodeHeader = (header: IndexHeader): Buffer =>
-  Buffer.from(JSON.stringify({ format: FORMAT, ...header }));
+/** Longer than a node needs to report what it has done, and shorter than anybody waits for a file system. */
+const URGENT_MS = 1_000;
 
 export interface IndexReader {
   readonly header: IndexHeader;
@@ -172,11 +168,20 @@ export interface IndexReader {
 }
 
 /**
- * The index at the path, or null when there is none to trust: absent, of another format, or of an
- * earlier boot that did not see it reach the disk. A missing index costs a full read, never a wrong
- * snapshot. Close it after use.
+ * The index at the path, or null when there is none to trust: absent, of another format, or damaged
+ * before it was on the disk. A missing index costs a full read, never a wrong snapshot. Close it after use.
  */
-export const openIndex = (file: string): IndexReader | null => {
+export const openIndex = (file: string): IndexReader | null =>
+  openTrusted(file, ({ isDurable }, fd) => isDurable || hasChecksum(fd));
+
+/** As far as it was written. What was not yet synced is only as good as the memory it stands in. */
+export const openDraft = (file: string): IndexReader | null =>
+  openTrusted(file, ({ bootId }) => bootId === readBootId());
+
+const openTrusted = (
+  file: string,
+  isTrusted: (header: IndexHeader, fd: number) => boolean,
+): IndexReader | null => {
   let fd: number;
   try {
     fd = openSync(file, "r");
@@ -185,7 +190,7 @@ export const openIndex = (file: string): IndexReader | null => {
   }
   const first = readRecord(fd, 0);
   const header = first?.kind === HEADER ? parseHeader(first.json) : null;
-  if (first === null || header === null || !isTrusted(header)) {
+  if (first === null || header === null || !isTrusted(header, fd)) {
     closeSync(fd);
     return null;
   }
@@ -277,22 +282,6 @@ const readExactly = (fd: number, at: number, length: number): Buffer | null => {
   }
   return bytes;
 };
-
-const parseHeader = (json: Buffer): IndexHeader | null => {
-  try {
-    const header = JSON.parse(json.toString()) as Partial<IndexHeader> & { format?: unknown };
-    const { format, snapshotId, bootId, isSealed = false } = header;
-    const isDurable = format === FORMAT ? header.isDurable === true : true;
-    return FORMATS.includes(format) && typeof snapshotId === "string" && typeof bootId === "string"
-      ? { snapshotId, isSealed, bootId, isDurable }
-      : null;
-  } catch {
-    return null;
-  }
-};
-
-const isTrusted = ({ isDurable, bootId }: IndexHeader): boolean =>
-  isDurable || bootId === readBootId();
 
 const parseSegment = (record: Record): ReadSegment => {
   const { ref, segment } = JSON.parse(record.json.toString()) as {

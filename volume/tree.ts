@@ -28,6 +28,18 @@ const PathJson = z.union([z.string(), z.tuple([z.base64()])]);
 type PathJson = z.infer<typeof PathJson>;
 
 const count = z.int().nonnegative();
+
+/** offset, length, index of the frame, offset in the frame. */
+type ExtentJson = readonly [number, number, number, number];
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+
+/** A database's file has thousands: checked one by one, as a schema each costs a microsecond. */
+const ExtentsJson = z.custom<readonly ExtentJson[]>(
+  (rows) =>
+    Array.isArray(rows) &&
+    rows.every((row) => Array.isArray(row) && row.length === 4 && row.every(isCount)),
+);
 const EntryJson = z.strictObject({
   path: PathJson,
   type: z.enum(["directory", "file", "symlink", "hardlink", "fifo"]),
@@ -38,8 +50,7 @@ const EntryJson = z.strictObject({
   xattrs: z.array(z.tuple([z.string(), z.base64()])).optional(),
   size: count.optional(),
   digest: z.hex().length(64).optional(),
-  /** offset, length, index of the frame, offset in the frame. */
-  extents: z.array(z.tuple([count, count, count, count])).optional(),
+  extents: ExtentsJson.optional(),
   target: PathJson.optional(),
 });
 export type EntryJson = z.infer<typeof EntryJson>;
@@ -94,12 +105,9 @@ export const segmentToJson = (entries: readonly Entry[]): SegmentJson => {
       ...(entry.type === "file" && {
         size: entry.size,
         digest: entry.digest,
-        extents: entry.extents.map((e): [number, number, number, number] => [
-          e.offset,
-          e.length,
-          indexOf(e.frame),
-          e.frameOffset,
-        ]),
+        extents: entry.extents.map(
+          (e): ExtentJson => [e.offset, e.length, indexOf(e.frame), e.frameOffset],
+        ),
       }),
       ...((entry.type === "symlink" || entry.type === "hardlink") && {
         target: pathToJson(entry.target),

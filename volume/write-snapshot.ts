@@ -142,7 +142,7 @@ export const writeSnapshot = async (
     index.end(tree.packs);
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
-    index.commit();
+    index.commit({ isUrgent: reading.isStill });
     clones.sweep();
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
   } catch (error) {

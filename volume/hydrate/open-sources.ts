@@ -4,7 +4,7 @@
  */
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type IndexReader, openIndex, readBootId } from "../local-index.ts";
+import { type IndexReader, openDraft, openIndex } from "../local-index.ts";
 
 export interface Sources {
   /** In the order in which they are asked. */
@@ -36,7 +36,7 @@ export const openSources = ({ directory, indexFile, base }: SourcesOptions): Sou
   const previous = beside("hydrate.previous");
   if (existsSync(indexFile)) renameSync(indexFile, previous);
   if (sizeOf(draft) > sizeOf(partial)) renameSync(draft, partial);
-  const own = [openPartial(partial), openIndex(previous)].filter((index) => index !== null);
+  const own = [openDraft(partial), openIndex(previous)].filter((index) => index !== null);
   if (own.length === 0) rmSync(directory, { recursive: true, force: true });
   const other = own.length === 0 && base !== null ? openIndex(base.indexFile) : null;
   const indexes = other === null ? own : [other];
@@ -50,14 +50,6 @@ export const openSources = ({ directory, indexFile, base }: SourcesOptions): Sou
       for (const file of [partial, previous]) rmSync(file, { force: true });
     },
   };
-};
-
-/** What was not yet synced is only as good as the memory it stands in. */
-const openPartial = (file: string): IndexReader | null => {
-  const index = openIndex(file);
-  if (index === null || index.header.bootId === readBootId()) return index;
-  index.close();
-  return null;
 };
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
