@@ -18,7 +18,7 @@ import { sha256 } from "./digest.ts";
 import type { Entry } from "./entry.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { encodeSnapshot, type Snapshot } from "./snapshot.ts";
-import { encodeSegment, segmentToJson } from "./tree.ts";
+import { encodeSegment, serializeSegment } from "./tree.ts";
 
 const COMMON = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n, xattrs: [] };
 const directory = (path: string): Entry => ({
@@ -48,7 +48,7 @@ const plant = async (
   entries: readonly Entry[],
   claims: Partial<Snapshot> = {},
 ): Promise<void> => {
-  const stored = await encodeSegment(segmentToJson(entries));
+  const stored = await encodeSegment(serializeSegment(entries));
   const content = createHash("sha256");
   for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
   const contentDigest = content.digest("hex");

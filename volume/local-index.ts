@@ -14,7 +14,7 @@ import { byteLengthOf, decodeFileNotes, encodeFileNotes } from "./file-notes.ts"
 import type { FileRange } from "./file-system.ts";
 import { encodeChecksum, hasChecksum } from "./index-checksum.ts";
 import { encodeHeader, type IndexHeader, parseHeader, readBootId } from "./index-header.ts";
-import { type SegmentJson, segmentFromJson, segmentToJson } from "./tree.ts";
+import { type SegmentJson, segmentFromJson } from "./tree.ts";
 import { writeParts } from "./write-parts.ts";
 
 /** A clone of a file as it was once, where the file system has clones. */
@@ -76,8 +76,8 @@ const SEGMENT = 0x53;
 const END = 0x45;
 
 export interface IndexWriter {
-  /** Returns the packs that the segment names. */
-  add(ref: SegmentRef, entries: readonly IndexedEntry[]): readonly string[];
+  /** `json`: what `encodeRecord` gave for the segment of these entries. */
+  add(json: Buffer, entries: readonly IndexedEntry[]): void;
   addUntouched(segment: ReadSegment): void;
   /** Nothing is added any more. */
   end(packs: PackSizes): void;
@@ -114,8 +114,6 @@ export const createIndex = (
     header.writeUInt32LE(byteLengthOf(notes), 5);
     append([header, json, ...notes]);
   };
-  const writeJson = (kind: number, value: unknown, notes: readonly Buffer[]): void =>
-    write(kind, Buffer.from(JSON.stringify(value)), notes);
   const header = encodeHeader({ snapshotId, isSealed });
   write(HEADER, header.bytes, []);
   const reachDisk = async (isUrgent: boolean): Promise<void> => {
@@ -125,14 +123,10 @@ export const createIndex = (
     writeSync(fd, bytes, 0, bytes.length, RECORD_HEADER_BYTES + at);
   };
   return {
-    add: (ref, entries) => {
-      const segment = segmentToJson(entries.map(({ entry }) => entry));
-      writeJson(SEGMENT, { ref, segment }, encodeFileNotes(entries));
-      return segment.packs;
-    },
+    add: (json, entries) => write(SEGMENT, json, encodeFileNotes(entries)),
     addUntouched: ({ record: { kind, json, notes } }) => write(kind, json, [notes]),
     end: (packs) => {
-      writeJson(END, [...packs], []);
+      write(END, Buffer.from(JSON.stringify([...packs])), []);
       append([encodeChecksum(checksum)]);
     },
     commit: ({ isUrgent } = { isUrgent: false }) => {
@@ -253,6 +247,14 @@ const readRecord = (fd: number, at: number): Record | null => {
 /** A segment's record begins with its ref: where each one stands is told without reading the entries. */
 const REF_PREFIX = '{"ref":';
 const REF_BYTES_MAX = 1_024;
+
+/** What the index has of a segment beside the notes of its files; `text`: as it is in the store. */
+export const encodeRecord = (ref: SegmentRef, text: Buffer): Buffer =>
+  Buffer.concat([
+    Buffer.from(`${REF_PREFIX}${JSON.stringify(ref)},"segment":`),
+    text,
+    Buffer.from("}"),
+  ]);
 
 const placeName = (name: string, digest: string): string => `${name} ${digest}`;
 

@@ -4,7 +4,12 @@ import { describeEntry } from "./content-digest.ts";
 import type { Entry } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
 import { objectKey } from "./keys.ts";
-import type { IndexReader, ReadSegment, SegmentRef } from "./local-index.ts";
+import {
+  encodeRecord,
+  type IndexReader,
+  type ReadSegment,
+  type SegmentRef,
+} from "./local-index.ts";
 import { NO_KEYS, segmentPlace, unseal } from "./sealing.ts";
 import { SNAPSHOT_FORMATS, type Snapshot, type SnapshotPlace } from "./snapshot.ts";
 import { decodeSegment, segmentFromJson } from "./tree.ts";
@@ -14,6 +19,8 @@ const SEGMENTS_AHEAD = 3;
 export interface TreeSegment {
   readonly ref: SegmentRef;
   readonly entries: readonly Entry[];
+  /** What an index has of it. */
+  readonly json: Buffer;
   /** What the entries come from, when they did not have to be fetched. */
   readonly known: ReadSegment | null;
 }
@@ -50,9 +57,10 @@ export async function* readSegments(
     const place = segmentPlace(objectKey(prefix, ref.name));
     const isSealed = snapshot.format === SNAPSHOT_FORMATS.sealed;
     const unsealed = isSealed ? (body: Uint8Array) => unseal(keys, place, body) : null;
-    const entries = segmentFromJson(decodeSegment(stored, ref.digest, unsealed), ref.name);
+    const { json, text } = decodeSegment(stored, ref.digest, unsealed);
+    const entries = segmentFromJson(json, ref.name);
     if (!hasContent(ref, entries)) throw corruptTree(snapshot.id, "content");
-    return { ref, entries, known: null };
+    return { ref, entries, json: encodeRecord(ref, text), known: null };
   };
   // As they are stored they are small; a segment becomes entries only when it is its turn.
   const read = (ref: SegmentRef): (() => Promise<TreeSegment>) => {
@@ -62,7 +70,9 @@ export async function* readSegments(
     return async () => {
       const found = readKnown?.() ?? null;
       const entries = found?.entries.map(({ entry }) => entry) ?? [];
-      if (found !== null && hasContent(ref, entries)) return { ref, entries, known: found };
+      if (found !== null && hasContent(ref, entries)) {
+        return { ref, entries, json: found.record.json, known: found };
+      }
       return decode(ref, await (fetching ?? fetchOne(ref)));
     };
   };

@@ -4,18 +4,19 @@ import { describeEntry } from "./content-digest.ts";
 import { sha256 } from "./digest.ts";
 import type { FrameBuilder } from "./frame-builder.ts";
 import { objectKey, segmentName } from "./keys.ts";
-import type {
-  FoundEntry,
-  IndexedEntry,
-  IndexWriter,
-  PackSizes,
-  SegmentRef,
+import {
+  encodeRecord,
+  type FoundEntry,
+  type IndexedEntry,
+  type IndexWriter,
+  type PackSizes,
+  type SegmentRef,
 } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { PackWriter } from "./pack-writer.ts";
 import { type DataKey, seal, segmentPlace } from "./sealing.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { encodeSegment, segmentToJson } from "./tree.ts";
+import { encodeSegment, serializeSegment } from "./tree.ts";
 
 const UPLOADS_MAX = 4;
 
@@ -61,10 +62,11 @@ export const openSegmentWriter = (
   const incomplete: (() => void)[] = [];
   let writtenCount = 0;
 
-  const storeSegment = async (): Promise<SegmentRef> => {
+  const storeSegment = async () => {
     await options.frames.settle();
     for (const complete of incomplete.splice(0)) complete();
-    const encoded = await encodeSegment(segmentToJson(entries.map(({ entry }) => entry)));
+    const serialized = serializeSegment(entries.map(({ entry }) => entry));
+    const encoded = await encodeSegment(serialized);
     const name = segmentName(epoch, attempt, writtenCount);
     const place = segmentPlace(objectKey(prefix, name));
     const stored = options.key === null ? encoded : seal(options.key, place, encoded);
@@ -78,13 +80,14 @@ export const openSegmentWriter = (
     tracked.catch(() => undefined);
     const content = createHash("sha256");
     for (const { entry } of entries) content.update(`${describeEntry(entry)}\n`);
-    return {
+    const ref: SegmentRef = {
       name,
       digest: sha256(stored),
       storedBytes: stored.length,
       entryCount: entries.length,
       contentDigest: content.digest("hex"),
     };
+    return { ref, ...serialized };
   };
   const close = async (): Promise<void> => {
     if (entries.length === 0) return;
@@ -98,8 +101,9 @@ export const openSegmentWriter = (
       for (const pack of same.packs) usedPacks.add(pack);
       refs.push(same.ref);
     } else {
-      const ref = await storeSegment();
-      for (const pack of index.add(ref, entries)) usedPacks.add(pack);
+      const { ref, text, packs } = await storeSegment();
+      index.add(encodeRecord(ref, text), entries);
+      for (const pack of packs) usedPacks.add(pack);
       refs.push(ref);
     }
     entries = [];

@@ -80,8 +80,19 @@ const pathToJson = (path: Buffer): PathJson => {
 const pathFromJson = (json: PathJson): Buffer =>
   typeof json === "string" ? Buffer.from(json, "utf8") : Buffer.from(json[0], "base64");
 
+/** A segment's JSON form as text, and the packs that it names. */
+export interface SerializedSegment {
+  readonly text: Buffer;
+  readonly packs: readonly string[];
+}
+
+export const serializeSegment = (entries: readonly Entry[]): SerializedSegment => {
+  const json = segmentToJson(entries);
+  return { text: Buffer.from(JSON.stringify(json)), packs: json.packs };
+};
+
 /** Entries with their frames and packs in tables, each named once. */
-export const segmentToJson = (entries: readonly Entry[]): SegmentJson => {
+const segmentToJson = (entries: readonly Entry[]): SegmentJson => {
   const packs = new Map<string, number>();
   const frames = new Map<Frame, number>();
   const frameRows: SegmentJson["frames"] = [];
@@ -182,29 +193,29 @@ const extentsFromJson = (
 const malformed = (what: string): TerminalError =>
   new TerminalError(`tree segment: ${what}`, { code: "segment-malformed" });
 
-/** The bytes as stored: zstd of the JSON form. */
-export const encodeSegment = async (json: SegmentJson): Promise<Buffer> =>
-  compress(Buffer.from(JSON.stringify(json)), {
+/** The bytes as stored: zstd of the text. */
+export const encodeSegment = async ({ text }: Pick<SerializedSegment, "text">): Promise<Buffer> =>
+  compress(text, {
     chunkSize: 2 ** 18,
     params: { [constants.ZSTD_c_compressionLevel]: SEGMENT_LEVEL },
   });
 
 /**
- * Verifies, opens what is sealed, decompresses within bounds and parses. Throws TerminalError for
- * anything else.
+ * Verifies, opens what is sealed, decompresses within bounds and parses; with the text that it was.
+ * Throws TerminalError for anything else.
  */
 export const decodeSegment = (
   stored: Uint8Array,
   digest: string,
   unsealed: ((stored: Uint8Array) => Uint8Array) | null = null,
-): SegmentJson => {
+): { readonly json: SegmentJson; readonly text: Buffer } => {
   if (sha256(stored) !== digest) {
     throw new TerminalError("tree segment: digest mismatch", { code: "segment-corrupt" });
   }
   const body = unsealed === null ? stored : unsealed(stored);
   try {
-    const raw = zstdDecompressSync(body, { maxOutputLength: SEGMENT_BYTES_MAX });
-    return SegmentJson.parse(JSON.parse(raw.toString("utf8")));
+    const text = zstdDecompressSync(body, { maxOutputLength: SEGMENT_BYTES_MAX });
+    return { json: SegmentJson.parse(JSON.parse(text.toString("utf8"))), text };
   } catch (cause) {
     throw new TerminalError("tree segment: not readable", { code: "segment-malformed", cause });
   }

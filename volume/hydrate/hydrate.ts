@@ -11,13 +11,7 @@ import type { Entry } from "../entry.ts";
 import { TerminalError } from "../errors.ts";
 import type { FileSystem } from "../file-system.ts";
 import { firstOf, openCursor } from "../index-cursor.ts";
-import {
-  createIndex,
-  type IndexedEntry,
-  type IndexWriter,
-  type ReadSegment,
-  type SegmentRef,
-} from "../local-index.ts";
+import { createIndex, type IndexedEntry } from "../local-index.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { corruptTree, readSegments } from "../read-segments.ts";
 import { openClones } from "../scan/clones.ts";
@@ -27,13 +21,12 @@ import { translateSystemError } from "../system-errors.ts";
 import { type Budget, checkSnapshot, HYDRATE_BUDGET, refuse } from "./budget.ts";
 import { openSources } from "./open-sources.ts";
 import { openPlacer } from "./place-entries.ts";
+import { openRecorder } from "./record-segments.ts";
 import { selectSubtree } from "./select-subtree.ts";
 import { openWriteBack } from "./write-back.ts";
 
 /** A tick of the file system's clock, twice: what is written later has a later ctime. */
 const SETTLE_MS = 25;
-/** Entries of segments whose files are being fetched while the next ones are placed. */
-const ENTRIES_UNDER_WAY = 4_096;
 
 export interface HydrateOptions {
   readonly store: ObjectStore;
@@ -108,18 +101,16 @@ export const hydrate = async (
   const index = createIndex(indexFile, { snapshotId, isSealed }, sources.draft);
   try {
     const digests: string[] = [];
-    const pending: PlacedSegment[] = [];
-    /** The oldest segment, as soon as all its files are complete. */
-    const record = async (): Promise<void> => {
-      const segment = pending.shift();
-      if (segment === undefined) return;
-      await segment.flushed;
-      addToIndex(index, segment);
-    };
+    const recorder = openRecorder(index);
     const select = selectSubtree(options, signal);
     let claimedBytes = 0;
     const tree = { ...options, known: sources.findSegment };
-    for await (const { ref, entries, known } of readSegments(snapshot, tree, counts, signal)) {
+    for await (const { ref, entries, json, known } of readSegments(
+      snapshot,
+      tree,
+      counts,
+      signal,
+    )) {
       claimedBytes += sizeOf(entries);
       if (claimedBytes > snapshot.bytes) {
         throw refuse(`files larger than its ${snapshot.bytes} bytes`);
@@ -132,15 +123,15 @@ export const hydrate = async (
       }
       const flushed = placer.flush();
       flushed.catch(() => undefined);
-      pending.push({ ref, known, placed, flushed });
-      while (countEntries(pending) > ENTRIES_UNDER_WAY) await record();
+      const isWhole = options.subtree === undefined;
+      await recorder.add({ ref, json: isWhole ? json : null, known, placed, flushed });
     }
     await placer.finish();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
     // The index need not reach the disk with the data, so that what is left of it is written beside.
     const settled = Promise.all([disk.finish(), sleep(SETTLE_MS, null, { signal })]);
     settled.catch(() => undefined);
-    while (pending.length > 0) await record();
+    await recorder.finish();
     index.end(new Map(snapshot.packs));
     await settled;
     index.commit();
@@ -157,30 +148,6 @@ export const hydrate = async (
   const { files, bytes, fetchedBytes, reusedBytes } = counts;
   return { snapshotId, digest: snapshot.digest, files, bytes, fetchedBytes, reusedBytes };
 };
-
-interface PlacedSegment {
-  readonly ref: SegmentRef;
-  readonly known: ReadSegment | null;
-  readonly placed: readonly (() => IndexedEntry)[];
-  readonly flushed: Promise<void>;
-}
-
-/** As it was before, without writing it anew, where every file was kept: most segments of a delta. */
-const addToIndex = (index: IndexWriter, { ref, known, placed }: PlacedSegment): void => {
-  const found = placed.map((read) => read());
-  const isUntouched =
-    known !== null &&
-    known.entries.length === found.length &&
-    known.entries.every((old, i) => isSame(old, found[i]));
-  if (isUntouched) index.addUntouched(known);
-  else index.add(ref, found);
-};
-
-const isSame = (a: IndexedEntry, b: IndexedEntry | undefined): boolean =>
-  a.entry === b?.entry && a.identity === b.identity && a.blocks === b.blocks && a.clone === b.clone;
-
-const countEntries = (segments: readonly PlacedSegment[]): number =>
-  segments.reduce((sum, { placed }) => sum + placed.length, 0);
 
 const sizeOf = (entries: readonly Entry[]): number =>
   entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0);
