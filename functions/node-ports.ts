@@ -51,6 +51,7 @@ export interface VolumeEngine {
       readonly keys?: DataKeys | undefined;
       readonly repack?: boolean | undefined;
       readonly isStill?: boolean | undefined;
+      readonly isRound?: boolean | undefined;
       readonly onProgress?: OnVolumeProgress | undefined;
     },
     signal: AbortSignal,
@@ -63,6 +64,7 @@ export interface VolumeEngine {
       readonly directory: string;
       readonly indexFile: string;
       readonly base: { readonly directory: string; readonly indexFile: string } | null;
+      readonly isUrgent?: boolean | undefined;
       readonly onProgress?: OnVolumeProgress | undefined;
     },
     signal: AbortSignal,

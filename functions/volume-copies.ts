@@ -38,6 +38,8 @@ export interface StageTarget {
    */
   readonly isCache: (copy: Copy) => boolean;
   readonly keys: DataKeys;
+  /** The old containers are stopped. */
+  readonly isUrgent: boolean;
   readonly onProgress?: OnVolumeProgress;
 }
 
@@ -51,7 +53,7 @@ export const stage = async (
   target: StageTarget,
   signal: AbortSignal,
 ): Promise<HydrateSummary> => {
-  const { project, volume, snapshotId, isCache, keys, onProgress } = target;
+  const { project, volume, snapshotId, isCache, keys, isUrgent, onProgress } = target;
   const { disk } = ports;
   const staging = disk.stagingPath(project, volume);
   const began = ports.nowMs();
@@ -72,6 +74,7 @@ export const stage = async (
       directory: dataPath(staging),
       indexFile: indexPath(staging, snapshotId),
       base,
+      isUrgent,
       onProgress,
     },
     signal,
@@ -238,7 +241,7 @@ const stageAsOwner = async (
   const keys = await openProjectKeys(ports.wrappingKeys, state);
   const bytes = knownBytes(state.volumes[target.volume], target.snapshotId);
   return ports.locks.run(`stage ${project}`, () =>
-    stage(ports, { ...target, project, bytes, isCache: noCache, keys }, signal),
+    stage(ports, { ...target, project, bytes, isCache: noCache, keys, isUrgent: true }, signal),
   );
 };
 

@@ -79,6 +79,8 @@ export interface IndexWriter {
   /** `json`: what `encodeRecord` gave for the segment of these entries. */
   add(json: Buffer, entries: readonly IndexedEntry[]): void;
   addUntouched(segment: ReadSegment): void;
+  /** From now on what is added waits in memory for the commit, so as not to be synced with the data. */
+  hold(): void;
   /** Nothing is added any more. */
   end(packs: PackSizes): void;
   /**
@@ -103,9 +105,11 @@ export const createIndex = (
   const fd = openSync(draft, "w", 0o600);
   let isCommitted = false;
   let checksum = 0;
+  let held: Buffer[] | null = null;
   const append = (parts: readonly Buffer[]): void => {
     for (const part of parts) checksum = crc32(part, checksum);
-    writeParts(fd, parts);
+    if (held === null) writeParts(fd, parts);
+    else held = held.concat(parts);
   };
   const write = (kind: number, json: Buffer, notes: readonly Buffer[]): void => {
     const header = Buffer.alloc(RECORD_HEADER_BYTES);
@@ -125,11 +129,15 @@ export const createIndex = (
   return {
     add: (json, entries) => write(SEGMENT, json, encodeFileNotes(entries)),
     addUntouched: ({ record: { kind, json, notes } }) => write(kind, json, [notes]),
+    hold: () => {
+      held = [];
+    },
     end: (packs) => {
       write(END, Buffer.from(JSON.stringify([...packs])), []);
       append([encodeChecksum(checksum)]);
     },
     commit: ({ isUrgent } = { isUrgent: false }) => {
+      writeParts(fd, held ?? []);
       renameSync(draft, file);
       isCommitted = true;
       const settled = reachDisk(isUrgent)

@@ -12,7 +12,7 @@ import { createIndex, type FoundEntry, openIndex } from "./local-index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { openPackWriter } from "./pack-writer.ts";
 import { findPoorPacks, withoutPacks } from "./repack.ts";
-import { type CloneMaps, createCloneMaps } from "./scan/clone-maps.ts";
+import { createCloneMaps, type VolumeCloneMaps } from "./scan/clone-maps.ts";
 import { openClones } from "./scan/clones.ts";
 import { type Reading, readEntry } from "./scan/read-entry.ts";
 import { walk } from "./scan/walk.ts";
@@ -56,8 +56,10 @@ export interface WriteSnapshotOptions {
   readonly repack?: boolean | undefined;
   /** Nobody writes to the directory meanwhile: its files need not be frozen to be read. */
   readonly isStill?: boolean | undefined;
+  /** A round of a deploy: a snapshot of the still directory follows soon, and is prepared for. */
+  readonly isRound?: boolean | undefined;
   /** What this process knows of the clones of earlier snapshots; default: nothing. */
-  readonly cloneMaps?: CloneMaps | undefined;
+  readonly cloneMaps?: VolumeCloneMaps | undefined;
   readonly fileSystem: FileSystem;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -78,6 +80,7 @@ export const writeSnapshot = async (
   signal: AbortSignal,
 ): Promise<SnapshotSummary> => {
   const { indexFile, store, prefix, epoch, attempt, snapshotId, fileSystem } = options;
+  const isStill = options.isStill === true;
   const trustedBeforeNs = (await settleFileSystem(indexFile, fileSystem)) - TICK_NS;
   const found = options.parent === null ? null : openIndex(options.parentIndexFile);
   const key = currentKey(options.keys ?? NO_KEYS);
@@ -101,8 +104,9 @@ export const writeSnapshot = async (
     frames,
     fileSystem,
     clones,
-    cloneMaps: options.cloneMaps ?? createCloneMaps(),
-    isStill: options.isStill === true,
+    cloneMaps: (options.cloneMaps ?? createCloneMaps()).of(prefix, isStill),
+    isStill,
+    isRound: options.isRound === true,
     trustedBeforeNs,
     links,
     skipped: [],
@@ -142,7 +146,7 @@ export const writeSnapshot = async (
     index.end(tree.packs);
     await store.put(snapshotKey(prefix, snapshotId), body, { ifAbsent: false }, signal);
     onStored(body.length);
-    index.commit({ isUrgent: reading.isStill });
+    index.commit({ isUrgent: isStill });
     clones.sweep();
     return { snapshotId, digest: tree.digest, ...counts, skipped: reading.skipped };
   } catch (error) {

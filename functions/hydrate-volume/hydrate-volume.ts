@@ -86,8 +86,9 @@ const stageVolumes = async (
     const isCache = cachesOf(work.state.volumes[name], move, ports.node);
     const onProgress = work.progress.forVolume(name);
     const bytes = knownBytes(work.state.volumes[name], snapshotId);
-    const target = { project, volume: name, snapshotId, bytes, isCache, keys, onProgress };
-    const summary = await stage(ports, target, signal);
+    const isUrgent = stepKind(work.step) !== "prepare";
+    const place = { project, volume: name, snapshotId, bytes, isCache };
+    const summary = await stage(ports, { ...place, keys, isUrgent, onProgress }, signal);
     volumes[name] = { hydrate: summary };
     ports.log.info(
       { project, deploy: work.deploy.id, volume: name, step: work.step, ...summary },

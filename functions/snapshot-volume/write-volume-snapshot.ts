@@ -53,6 +53,7 @@ export const writeVolumeSnapshot = async (
       keys: await openProjectKeys(ports.wrappingKeys, state),
       repack,
       isStill: kind === "final",
+      isRound: kind === "live" && deployId !== null,
       onProgress: order.onProgress,
     },
     signal,

@@ -69,7 +69,7 @@ const bringHead = async (
   const summary = await stage(
     ports,
     {
-      ...{ project, volume, snapshotId: head.id, isCache, keys },
+      ...{ project, volume, snapshotId: head.id, isCache, keys, isUrgent: false },
       ...(onProgress !== undefined && { onProgress }),
     },
     signal,

@@ -17,7 +17,9 @@ import {
 } from "../../volume/write-snapshot.ts";
 import { testRoot } from "./test-settings.ts";
 
-type SnapshotMore = Pick<WriteSnapshotOptions, "keys" | "repack" | "isStill">;
+type SnapshotMore = Partial<
+  Pick<WriteSnapshotOptions, "keys" | "repack" | "isStill" | "isRound" | "fileSystem">
+>;
 
 export interface VolumePair {
   /** The directory that an application would have mounted. */

@@ -42,6 +42,8 @@ export interface HydrateOptions {
   readonly base: { readonly directory: string; readonly indexFile: string } | null;
   /** Only what is at and below this path of the tree, which then is the directory itself. */
   readonly subtree?: Buffer | undefined;
+  /** Clients wait for what comes after it: what can wait is left for later. */
+  readonly isUrgent?: boolean | undefined;
   readonly fileSystem: FileSystem;
   readonly budget?: Budget;
   readonly onProgress?: (progress: HydrateProgress) => void;
@@ -68,7 +70,7 @@ export const hydrate = async (
   options: HydrateOptions,
   signal: AbortSignal,
 ): Promise<HydrateResult> => {
-  const { store, prefix, snapshotId, directory, indexFile } = options;
+  const { store, prefix, snapshotId, directory, indexFile, isUrgent = false } = options;
   const snapshot = await readSnapshot(options, signal);
   if (snapshot === null) {
     throw new TerminalError(`the store has no snapshot ${snapshotId}`, {
@@ -128,13 +130,14 @@ export const hydrate = async (
     }
     await placer.finish();
     if (sha256(digests.join("\n")) !== snapshot.digest) throw corruptTree(snapshotId, "digest");
-    // The index need not reach the disk with the data, so that what is left of it is written beside.
+    // It would be synced with the data. Where nobody waits it is better had at once, after a kill.
+    if (isUrgent) index.hold();
     const settled = Promise.all([disk.finish(), sleep(SETTLE_MS, null, { signal })]);
     settled.catch(() => undefined);
     await recorder.finish();
     index.end(new Map(snapshot.packs));
     await settled;
-    index.commit();
+    index.commit({ isUrgent });
     sources.discard();
     clones.sweep();
   } catch (error) {

@@ -11,44 +11,56 @@ export interface OpenClone {
   readonly fd: number;
 }
 
-/**
- * Nobody writes to a clone, so that its map stays true, unless a tool moves its data (xfs_fsr,
- * btrfs-defragment). What its file has at the old places is then shared with it no longer, and counts
- * as changed, for as long as no later clone shares it: a map is for the very next snapshot, of a still
- * volume, which is compared with without a clone of its own.
- */
+/** The maps of one volume's clones, for one snapshot. */
 export interface CloneMaps {
   note(clone: OpenClone, map: readonly PhysicalExtent[]): void;
-  /** What was noted, once: whoever comes later must ask the file system. */
+  /** What the round right before noted, for a snapshot of a still volume. */
   take(clone: OpenClone): readonly PhysicalExtent[] | null;
 }
 
-/** Some 25 MiB; of more, the oldest are asked for again. */
+/**
+ * Nobody writes to a clone, so that its map stays true, unless a tool moves its data (xfs_fsr,
+ * btrfs-defragment). What its file has at the old places is then shared with it no longer, and counts
+ * as changed, for as long as nothing else shares it: a map is for the very next snapshot, of a still
+ * volume, which is compared with without a clone of its own.
+ */
+export interface VolumeCloneMaps {
+  /** For a snapshot of the volume. One that is not still forgets what any before it has noted. */
+  of(volume: string, isStill: boolean): CloneMaps;
+}
+
+/** Some 25 MiB. Of more, those of the volume that has waited longest are asked for again. */
 const EXTENTS_MAX = 262_144;
 
-export const createCloneMaps = (): CloneMaps => {
-  const maps = new Map<string, readonly PhysicalExtent[]>();
-  let extents = 0;
-  const forget = (key: string): void => {
-    extents -= maps.get(key)?.length ?? 0;
-    maps.delete(key);
+interface Noted {
+  readonly maps: Map<string, readonly PhysicalExtent[]>;
+  extents: number;
+}
+
+export const createCloneMaps = (): VolumeCloneMaps => {
+  const volumes = new Map<string, Noted>();
+  const forgetOldest = (): void => {
+    let extents = [...volumes.values()].reduce((sum, noted) => sum + noted.extents, 0);
+    for (const [volume, noted] of volumes) {
+      if (extents <= EXTENTS_MAX) return;
+      volumes.delete(volume);
+      extents -= noted.extents;
+    }
   };
   return {
-    note: (clone, map) => {
-      const key = keyOf(clone);
-      forget(key);
-      maps.set(key, map);
-      extents += map.length;
-      for (const oldest of maps.keys()) {
-        if (extents <= EXTENTS_MAX) break;
-        forget(oldest);
-      }
-    },
-    take: (clone) => {
-      const key = keyOf(clone);
-      const map = maps.get(key) ?? null;
-      forget(key);
-      return map;
+    of: (volume, isStill) => {
+      const known = volumes.get(volume)?.maps;
+      const noted: Noted = { maps: new Map(), extents: 0 };
+      volumes.delete(volume);
+      if (!isStill) volumes.set(volume, noted);
+      return {
+        note: (clone, map) => {
+          noted.maps.set(keyOf(clone), map);
+          noted.extents += map.length;
+          forgetOldest();
+        },
+        take: (clone) => (isStill ? (known?.get(keyOf(clone)) ?? null) : null),
+      };
     },
   };
 };

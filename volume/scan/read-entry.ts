@@ -9,7 +9,7 @@ import type { FrameBuilder } from "../frame-builder.ts";
 import type { FoundEntry, IndexedEntry } from "../local-index.ts";
 import type { CloneMaps } from "./clone-maps.ts";
 import type { Clones } from "./clones.ts";
-import { readThrough } from "./read-through-clone.ts";
+import { noteMap, readThrough } from "./read-through-clone.ts";
 import { isGone, throughFd } from "./through-fd.ts";
 import type { Found } from "./walk.ts";
 
@@ -20,6 +20,8 @@ export interface Reading {
   readonly cloneMaps: CloneMaps;
   /** The files are not written to meanwhile. */
   readonly isStill: boolean;
+  /** A snapshot of the still files follows soon. */
+  readonly isRound: boolean;
   /** A file whose ctime or mtime is not older may have been written to unseen: not to be trusted. */
   readonly trustedBeforeNs: bigint;
   /** First path of each file with several names, by device and inode. */
@@ -130,6 +132,7 @@ const readRegular = async (
     return plain({ ...common(found, reading), type: "hardlink", target }, found, old, reading);
   }
   const untouched = reuse(found, old, old?.entry.type === "file");
+  if (untouched !== null && old !== null && reading.isRound) noteMap(old, reading);
   const read = untouched ?? (await readContent(found, old, reading));
   // Only a name that is in the tree can be what others link to.
   if (inode !== null && read !== null) reading.links.set(inode, path);

@@ -78,6 +78,28 @@ const readStill = async (
   return { read: await readFile(fd, options), clone };
 };
 
+/** Maps of smaller files are had in no time, and there may be very many of them. */
+const MAP_BYTES_MIN = 64 * 2 ** 20;
+
+/**
+ * For a file that did not change in a deploy's round: a database writes to some of its files only as it
+ * stops, and the map of what those are compared with is then known.
+ */
+export const noteMap = (
+  { entry, clone: noted }: FoundEntry,
+  { clones, cloneMaps, fileSystem }: Reading,
+): void => {
+  if (noted === null || entry.type !== "file" || entry.size < MAP_BYTES_MIN) return;
+  const fd = clones.open(noted.name);
+  if (fd === null) return;
+  try {
+    const map = fileSystem.extentMap(fd);
+    if (map !== null) cloneMaps.note({ name: noted.name, fd }, map);
+  } finally {
+    closeSync(fd);
+  }
+};
+
 /** Otherwise (compressed or inline data) all of it would have to be read again from the clone. */
 const isMostlyComparable = (map: readonly PhysicalExtent[]): boolean =>
   map.filter(({ isComparable }) => isComparable).length >= map.length / 2;
@@ -92,14 +114,13 @@ const compareWithOld = (
   map: readonly PhysicalExtent[],
   size: number,
   old: FoundEntry | null,
-  { clones, cloneMaps, fileSystem, isStill }: Reading,
+  { clones, cloneMaps, fileSystem }: Reading,
 ): readonly ChangedRange[] | null => {
   const clone = old?.clone ?? null;
   const fd = clone === null ? null : clones.open(clone.name);
   if (clone === null || fd === null) return null;
   try {
-    const noted = cloneMaps.take({ name: clone.name, fd });
-    const before = isStill && noted !== null ? noted : fileSystem.extentMap(fd);
+    const before = cloneMaps.take({ name: clone.name, fd }) ?? fileSystem.extentMap(fd);
     return before === null ? null : withStale(changedRanges(before, map, size), clone.stale);
   } finally {
     closeSync(fd);
