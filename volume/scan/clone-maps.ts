@@ -41,10 +41,11 @@ export const createCloneMaps = (): VolumeCloneMaps => {
   const volumes = new Map<string, Noted>();
   const forgetOldest = (): void => {
     let extents = [...volumes.values()].reduce((sum, noted) => sum + noted.extents, 0);
-    for (const [volume, noted] of volumes) {
+    for (const noted of volumes.values()) {
       if (extents <= EXTENTS_MAX) return;
-      volumes.delete(volume);
       extents -= noted.extents;
+      noted.maps.clear();
+      noted.extents = 0;
     }
   };
   return {
