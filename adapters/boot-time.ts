@@ -1,5 +1,4 @@
 /** The machine's own stopwatch: the same for all of its processes, and no one can set it. */
-import { readFileSync } from "node:fs";
 import { uptime } from "node:os";
 
 /**
@@ -7,7 +6,3 @@ import { uptime } from "node:os";
  * must not outlive its machine's sleep. Good to 10 ms.
  */
 export const bootTimeMs = (): number => uptime() * 1_000;
-
-/** The kernel's own id of this boot; a cloned or restarted machine has another. */
-export const readBootId = (): string =>
-  readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

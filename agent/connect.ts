@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
+import { bootTimeMs } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { waitHealthy } from "../adapters/container-health.ts";
 import { untilProcessesGone } from "../adapters/container-processes.ts";
@@ -35,6 +35,7 @@ import { createReportMemory } from "../functions/report-memory.ts";
 import { connectSpaces, openSpaceKeys } from "../functions/spaces/connect-spaces.ts";
 import type { SpacePorts } from "../functions/spaces/space.ts";
 import { traceAttributes, traceControl } from "../functions/trace-ports.ts";
+import { readBootId } from "../volume/boot-id.ts";
 import { createBackoff } from "./backoff.ts";
 import { createGateRegistry, type GateRegistry } from "./gate-registry.ts";
 import { listCaches } from "./keep-cache-budget.ts";

@@ -2,7 +2,7 @@
  * The guard as a process: one for a root, whoever starts it. The agent starts one that ends when there
  * is nothing left to watch; a service manager's (`bagage guard`) stays.
  */
-import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
+import { bootTimeMs } from "../adapters/boot-time.ts";
 import { type Clock, systemClock } from "../adapters/clock.ts";
 import { acquireFileLock, type FileLock } from "../adapters/file-lock.ts";
 import {
@@ -12,6 +12,7 @@ import {
   writeGuardIdentity,
 } from "../adapters/guard-file.ts";
 import { identifyProcess, systemProcesses } from "../adapters/process-identity.ts";
+import { readBootId } from "../volume/boot-id.ts";
 import { TerminalError } from "../volume/errors.ts";
 import { endAlive, type GuardPorts, LOOK_EVERY_MS, runGuard } from "./guard.ts";
 import { ignoreAbort } from "./ignore-abort.ts";

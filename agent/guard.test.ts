@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { bootTimeMs, readBootId } from "../adapters/boot-time.ts";
+import { bootTimeMs } from "../adapters/boot-time.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { type GuardOrders, readGuardIdentity, writeGuardOrders } from "../adapters/guard-file.ts";
 import {
@@ -15,6 +15,7 @@ import {
   type ProcessIdentity,
   systemProcesses,
 } from "../adapters/process-identity.ts";
+import { readBootId } from "../volume/boot-id.ts";
 import { LeaseSession, ProjectId } from "../workflows/ids.ts";
 import { runGuard } from "./guard.ts";
 import { ensureGuard } from "./start-guard.ts";

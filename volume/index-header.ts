@@ -1,5 +1,5 @@
 /** How an index begins: which snapshot it describes, and whether it can be trusted after a power failure. */
-import { readFileSync } from "node:fs";
+import { readBootId } from "./boot-id.ts";
 
 export interface IndexHeader {
   readonly snapshotId: string;
@@ -45,6 +45,3 @@ export const parseHeader = (json: Buffer): IndexHeader | null => {
     return null;
   }
 };
-
-export const readBootId = (): string =>
-  readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

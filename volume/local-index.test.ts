@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { readBootId } from "./index-header.ts";
+import { readBootId } from "./boot-id.ts";
 import { createIndex, openDraft, openIndex } from "./local-index.ts";
 
 const SNAPSHOT = { snapshotId: "s", isSealed: false };

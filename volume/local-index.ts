@@ -8,12 +8,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import type { BlockDigests } from "./block-digests.ts";
+import { readBootId } from "./boot-id.ts";
 import type { Entry } from "./entry.ts";
 import type { FileIdentity } from "./file-identity.ts";
 import { byteLengthOf, decodeFileNotes, encodeFileNotes } from "./file-notes.ts";
 import type { FileRange } from "./file-system.ts";
 import { encodeChecksum, hasChecksum } from "./index-checksum.ts";
-import { encodeHeader, type IndexHeader, parseHeader, readBootId } from "./index-header.ts";
+import { encodeHeader, type IndexHeader, parseHeader } from "./index-header.ts";
 import { type SegmentJson, segmentFromJson } from "./tree.ts";
 import { writeParts } from "./write-parts.ts";
 

@@ -1,6 +1,5 @@
 /** Reads the tree of a snapshot: its segments in order, verified, the next ones on their way. */
-import { createHash } from "node:crypto";
-import { describeEntry } from "./content-digest.ts";
+import { digestEntries } from "./content-digest.ts";
 import type { Entry } from "./entry.ts";
 import { TerminalError } from "./errors.ts";
 import { objectKey } from "./keys.ts";
@@ -99,11 +98,6 @@ const refOf = ([name, digest, storedBytes, entryCount, contentDigest]: SegmentRo
 const hasContent = (
   { entryCount, contentDigest }: SegmentRef,
   entries: readonly Entry[],
-): boolean => {
-  if (entries.length !== entryCount) return false;
-  const content = createHash("sha256");
-  for (const entry of entries) content.update(`${describeEntry(entry)}\n`);
-  return content.digest("hex") === contentDigest;
-};
+): boolean => entries.length === entryCount && digestEntries(entries) === contentDigest;
 
 type SegmentRow = Snapshot["segments"][number];

@@ -1,6 +1,5 @@
 /** Closes tree segments: an untouched one is referred to again, any other is stored. */
-import { createHash } from "node:crypto";
-import { describeEntry } from "./content-digest.ts";
+import { digestEntries } from "./content-digest.ts";
 import { sha256 } from "./digest.ts";
 import type { FrameBuilder } from "./frame-builder.ts";
 import { objectKey, segmentName } from "./keys.ts";
@@ -65,7 +64,8 @@ export const openSegmentWriter = (
   const storeSegment = async () => {
     await options.frames.settle();
     for (const complete of incomplete.splice(0)) complete();
-    const serialized = serializeSegment(entries.map(({ entry }) => entry));
+    const plain = entries.map(({ entry }) => entry);
+    const serialized = serializeSegment(plain);
     const encoded = await encodeSegment(serialized);
     const name = segmentName(epoch, attempt, writtenCount);
     const place = segmentPlace(objectKey(prefix, name));
@@ -78,14 +78,12 @@ export const openSegmentWriter = (
     const tracked = upload.finally(() => uploads.delete(tracked));
     uploads.add(tracked);
     tracked.catch(() => undefined);
-    const content = createHash("sha256");
-    for (const { entry } of entries) content.update(`${describeEntry(entry)}\n`);
     const ref: SegmentRef = {
       name,
       digest: sha256(stored),
       storedBytes: stored.length,
       entryCount: entries.length,
-      contentDigest: content.digest("hex"),
+      contentDigest: digestEntries(plain),
     };
     return { ref, ...serialized };
   };

@@ -50,7 +50,7 @@ export const createCloneMaps = (): VolumeCloneMaps => {
   };
   return {
     of: (volume, isStill) => {
-      const known = volumes.get(volume)?.maps;
+      const known = isStill ? volumes.get(volume)?.maps : undefined;
       const noted: Noted = { maps: new Map(), extents: 0 };
       volumes.delete(volume);
       if (!isStill) volumes.set(volume, noted);
@@ -60,7 +60,7 @@ export const createCloneMaps = (): VolumeCloneMaps => {
           noted.extents += map.length;
           forgetOldest();
         },
-        take: (clone) => (isStill ? (known?.get(keyOf(clone)) ?? null) : null),
+        take: (clone) => known?.get(keyOf(clone)) ?? null,
       };
     },
   };
