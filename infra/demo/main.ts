@@ -43,6 +43,16 @@ const ask = async (url: string, init?: RequestInit): Promise<string> => {
   return response.text();
 };
 
+const OPEN_TIMEOUT_MS = 30_000;
+
+/** The node opens its ports a moment after the commit, when it has read of it. */
+const askOnceOpen = (url: string): Promise<string> =>
+  waitUntil(
+    () => ask(url),
+    { what: `an answer of ${url}`, timeoutMs: OPEN_TIMEOUT_MS },
+    AbortSignal.timeout(2 * OPEN_TIMEOUT_MS),
+  );
+
 /** The deploy of the commit, once it has ended well. */
 const waitForDeploy = async (installation: Installation, commit: string): Promise<EndedDeploy> => {
   const ended = await waitUntil(
@@ -113,7 +123,7 @@ const tell = async (installation: Installation, [x, y]: string[]): Promise<void>
   const one = `http://${x}:${PORT}`;
   const two = `http://${y}:${PORT}`;
   say(`3. Writing data through ${one}: notes into SQLite, and an upload`);
-  say(`   ${(await ask(one)).trim()}`);
+  say(`   ${(await askOnceOpen(one)).trim()}`);
   for (const text of ["il pleut", "des cordes", "sur la gare"]) {
     await ask(`${one}/notes`, {
       method: "POST",
@@ -131,7 +141,7 @@ const tell = async (installation: Installation, [x, y]: string[]): Promise<void>
   say(showEnded(moved).join("\n"));
 
   say(`5. Reading it back through ${two}`);
-  say(`   ${(await ask(two)).trim()}`);
+  say(`   ${(await askOnceOpen(two)).trim()}`);
   const photo = Buffer.from(await (await fetch(`${two}/files/photo.bin`)).arrayBuffer());
   const noteTexts = (json: string) =>
     (JSON.parse(json) as { text: string }[]).map(({ text }) => text);
